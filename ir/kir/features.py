@@ -1,0 +1,96 @@
+"""Features: named abilities that a configuration needs of the runtime. A reader refuses an IR that needs one it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kir.model import Config, HttpCheck, MiscCheck, TcpCheck, VirtualServer, VrrpInstance
+
+ALL: dict[str, str] = {
+    "vrrp.v2": "VRRP version 2",
+    "vrrp.v3": "VRRP version 3",
+    "vrrp.inet6": "virtual routers over IPv6",
+    "vrrp.unicast": "adverts to unicast peers",
+    "vrrp.auth_pass": "PASS authentication",
+    "vrrp.no_accept": "dropping packets to the VIPs on a router that is not their owner",
+    "vrrp.sync_group": "sync groups",
+    "vrrp.track_interface": "tracked interfaces",
+    "vrrp.track_script": "track scripts",
+    "ipvs": "virtual servers",
+    "ipvs.fwmark": "virtual servers by firewall mark",
+    "ipvs.persistence": "persistent services",
+    "ipvs.tunnel": "real servers behind tunnels",
+    "ipvs.ha_suspend": "health checks that pause while the service's address is elsewhere",
+    "ipvs.timeouts": "IPVS connection timeouts",
+    "check.tcp": "TCP_CHECK",
+    "check.http": "HTTP_GET",
+    "check.tls": "SSL_GET",
+    "check.misc": "MISC_CHECK",
+    "mail": "mail alerts",
+    "fifo": "notify FIFOs",
+}
+"""Every feature by name, and what it is in words."""
+
+
+def needed(config: Config) -> tuple[str, ...]:
+    """The features that ``config`` needs, sorted."""
+    return tuple(sorted(set(_needed(config))))
+
+
+def _needed(config: Config) -> Iterator[str]:
+    g = config.global_defs
+    if g.smtp_server is not None and g.notification_emails:
+        yield "mail"
+    if g.notify_fifo or g.vrrp_notify_fifo or g.lvs_notify_fifo:
+        yield "fifo"
+    if any(t is not None for t in (g.lvs_timeouts.tcp_s, g.lvs_timeouts.tcpfin_s, g.lvs_timeouts.udp_s)):
+        yield "ipvs.timeouts"
+    for instance in config.vrrp_instances:
+        yield from _vrrp(instance)
+    for group in config.vrrp_sync_groups:
+        yield "vrrp.sync_group"
+        if group.track_interfaces:
+            yield "vrrp.track_interface"
+        if group.track_scripts:
+            yield "vrrp.track_script"
+    for server in config.virtual_servers:
+        yield from _ipvs(server)
+
+
+def _vrrp(instance: VrrpInstance) -> Iterator[str]:
+    yield f"vrrp.v{instance.version}"
+    if instance.family == "inet6":
+        yield "vrrp.inet6"
+    if instance.unicast:
+        yield "vrrp.unicast"
+    if instance.authentication is not None:
+        yield "vrrp.auth_pass"
+    if not instance.accept and not instance.owner:
+        yield "vrrp.no_accept"
+    if instance.track_interfaces:
+        yield "vrrp.track_interface"
+    if instance.track_scripts:
+        yield "vrrp.track_script"
+
+
+def _ipvs(server: VirtualServer) -> Iterator[str]:
+    yield "ipvs"
+    if any(s.fwmark for s in server.services):
+        yield "ipvs.fwmark"
+    if server.persistence is not None:
+        yield "ipvs.persistence"
+    if server.ha_suspend:
+        yield "ipvs.ha_suspend"
+    pool = [r.forwarding for r in server.real_servers]
+    if server.sorry_server is not None:
+        pool.append(server.sorry_server.forwarding)
+    if any(f.method == "TUN" for f in pool):
+        yield "ipvs.tunnel"
+    kinds = {(type(c), isinstance(c, HttpCheck) and c.tls) for r in server.real_servers for c in r.checkers}
+    for kind, tls in kinds:
+        if kind is TcpCheck:
+            yield "check.tcp"
+        elif kind is MiscCheck:
+            yield "check.misc"
+        elif kind is HttpCheck:
+            yield "check.tls" if tls else "check.http"
