@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from kir.model import Config, HttpCheck, MiscCheck, TcpCheck, VirtualServer, VrrpInstance
 
 ALL: dict[str, str] = {
@@ -30,6 +32,13 @@ ALL: dict[str, str] = {
     "fifo": "notify FIFOs",
 }
 """Every feature by name, and what it is in words."""
+
+
+NOT_RUN = frozenset({"vrrp.no_accept", "ipvs.ha_suspend", "mail", "fifo"})
+"""Carried in the IR, and not run by the krun of this release: it refuses an IR that needs one of these."""
+
+RUN = frozenset(ALL) - NOT_RUN
+"""What the krun of this release implements."""
 
 
 def needed(config: Config) -> tuple[str, ...]:
@@ -94,3 +103,21 @@ def _ipvs(server: VirtualServer) -> Iterator[str]:
             yield "check.misc"
         elif kind is HttpCheck:
             yield "check.tls" if tls else "check.http"
+
+
+def without(config: Config, names: frozenset[str] = NOT_RUN) -> Config:
+    """``config`` without what needs the features ``names`` (of `NOT_RUN`): what is left when they are given up on purpose."""
+    replace = msgspec.structs.replace
+    g = config.global_defs
+    if "mail" in names:
+        g = replace(g, smtp_server=None)
+    if "fifo" in names:
+        g = replace(g, notify_fifo=None, vrrp_notify_fifo=None, lvs_notify_fifo=None)
+    config = replace(config, global_defs=g)
+    if "vrrp.no_accept" in names:
+        config = replace(config, vrrp_instances=tuple(replace(i, accept=True) for i in config.vrrp_instances))
+    if "ipvs.ha_suspend" in names:
+        config = replace(
+            config, virtual_servers=tuple(replace(v, ha_suspend=False) for v in config.virtual_servers)
+        )
+    return config

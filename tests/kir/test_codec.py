@@ -20,7 +20,6 @@ from kir.codec import IrError, document, dumps, load_path, loads, origins_of, wr
 from kir.model import Config
 from kir.schema import schema
 from kir.versions import CURRENT
-
 from support.ir_samples import PASSWORD, full, instance, real, virtual
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -41,7 +40,8 @@ def test_order_of_independent_blocks_is_no_meaning() -> None:
         config,
         vrrp_instances=config.vrrp_instances[::-1],
         virtual_servers=tuple(
-            msgspec.structs.replace(v, real_servers=v.real_servers[::-1]) for v in config.virtual_servers[::-1]
+            msgspec.structs.replace(v, real_servers=v.real_servers[::-1])
+            for v in config.virtual_servers[::-1]
         ),
     )
     assert digest(shuffled) == digest(config)

@@ -75,7 +75,9 @@ def full() -> Config:
     timing = Timing(delay_loop_us=6_000_000, warmup_us=6_000_000, retry=3)
     return Config(
         global_defs=Global(router_id="edge1", enable_script_security=True),
-        vrrp_scripts=(VrrpScript(name="chk", argv=("/bin/true",), account=Account(user="nobody"), rise=2, fall=3),),
+        vrrp_scripts=(
+            VrrpScript(name="chk", argv=("/bin/true",), account=Account(user="nobody"), rise=2, fall=3),
+        ),
         vrrp_instances=(
             instance(
                 authentication=Authentication(type="PASS", password=Secret(secret=PASSWORD)),

@@ -54,6 +54,7 @@ CODES: dict[str, Code] = _table(
     ("KC0111", "malformed definition or condition", E),
     ("KC0112", "condition made by a definition", W),
     ("KC0113", "escaped comment character lost", E),
+    ("KC0114", "line continuation does not exist", E),
     # --- structure and keywords
     ("KC0201", "unknown keyword", E),
     ("KC0202", "unknown block", E),
@@ -78,4 +79,13 @@ CODES: dict[str, Code] = _table(
     ("KC0311", "option unknown", E),
     ("KC0312", "name defined twice", E),
     ("KC0313", "deprecated", N),
+    # --- IR documents
+    ("KC1001", "not a usable IR", E),
+    ("KC1002", "dangling reference in an IR", E),
+    ("KC0314", "in the wrong order", E),
+    ("KC0315", "command without quotes", W),
+    # --- targets and coverage
+    ("KC0901", "not run by krun yet", N),
+    ("KC0902", "not carried to krun", E),
+    ("KC0903", "keyword unknown to the target release", E),
 )

@@ -1,0 +1,66 @@
+# kcc and krun. `make test` and `make demo` do all their own set-up; both work as root and, for what can do
+# without, as an ordinary user.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SECONDS ?= 60
+PYTEST_ARGS ?=
+
+.PHONY: help setup packages lint test quick demo fuzz bench tables wheel clean
+
+help:
+	@echo "make test      set up, then lint and run the whole suite"
+	@echo "make quick     the tests that need neither namespaces nor the kernel lab"
+	@echo "make demo      check, build, diff, two directors, failover, hot reload: in under a minute"
+	@echo "make fuzz SECONDS=60   fuzz lexer, parser, IR loader and advert parser"
+	@echo "make bench     compare with the installed keepalived, as ratios"
+	@echo "make tables    make the PLY tables anew after a change of lexer or grammar"
+	@echo "make wheel     build the wheel"
+
+# Debian packages: the tests' peers and kernels. Without root only what is there already is used.
+packages:
+	@sh tests/lab/install-packages.sh
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null; \
+	  else echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 1; fi; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+setup: packages $(STAMP)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: setup lint
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+quick: $(STAMP)
+	$(BIN)/python -m pytest -q -m "not netns and not lab and not slow" $(PYTEST_ARGS)
+
+demo: packages $(STAMP)
+	@$(BIN)/python examples/demo/demo.py
+
+fuzz: $(STAMP)
+	$(BIN)/python fuzz/run.py --seconds $(SECONDS)
+
+bench: setup
+	$(BIN)/python bench/run.py
+
+tables: $(STAMP)
+	$(BIN)/python -m kcc.syntax.make_tables
+
+wheel: $(STAMP)
+	$(BIN)/python -m build --wheel --outdir dist .
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

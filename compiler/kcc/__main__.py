@@ -1,0 +1,7 @@
+"""``python -m kcc``."""
+
+import sys
+
+from kcc.cli import main
+
+sys.exit(main())

@@ -1,0 +1,71 @@
+"""The command line of ``kcc``. Commands are imported when they are run: ``kcc --version`` must not wait for a parser."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "check": "explain every mistake of a configuration, at its line and column",
+    "build": "compile a configuration to the IR that krun runs",
+    "diff": "show what a deploy will change, which operations that means, and what it disrupts",
+    "schema": "print the JSON Schema of the IR",
+}
+
+EPILOG = """exit status: 0 nothing wrong (diff: no change), 1 errors found (diff: there are changes),
+2 wrong usage or unreadable input"""
+
+
+def parser(command: str | None) -> argparse.ArgumentParser:
+    """The argument parser; only the arguments of ``command`` are filled in."""
+    top = argparse.ArgumentParser(
+        prog="kcc",
+        description="keepalived's configuration, compiled",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="store_true", help="print the version and exit")
+    subs = top.add_subparsers(dest="command", metavar="COMMAND")
+    for name, words in COMMANDS.items():
+        sub = subs.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".", epilog=EPILOG)
+        if name == command:
+            importlib.import_module(f"kcc.commands.{name}").arguments(sub)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the result is the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = next((w for w in words if not w.startswith("-")), None)
+    args = parser(command).parse_args(words)
+    if args.version:
+        from kir.release import __version__
+        from kir.versions import CURRENT
+
+        print(f"kcc {__version__} (IR {CURRENT})")
+        return 0
+    if args.command is None:
+        parser(None).print_help(sys.stderr)
+        return 2
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        code: int = importlib.import_module(f"kcc.commands.{args.command}").run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (MemoryError, RecursionError) as e:
+        sys.stderr.write(
+            f"kcc: internal limit reached ({type(e).__name__}); this is a defect, please report it\n"
+        )
+        return 2
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

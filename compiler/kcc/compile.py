@@ -1,0 +1,206 @@
+"""The pipeline: text → tree → nodes → IR → judgement, or an ir.json → IR → judgement. Pure but for reading the files."""
+
+from __future__ import annotations
+
+import re
+import stat
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from kcc.diagnostics.model import Findings, Severity, Span
+from kcc.lower.lowered import Lowered
+from kcc.source.options import Options
+from kir.codec import Document, IrError, Loss, Origins, document, loads, origins_of
+
+STDIN = "-"
+KRUN = "krun"
+TARGETS = ("keepalived-2.2.7", "keepalived-2.4.3", KRUN)
+
+_LOOKS_LIKE_JSON = re.compile(rb'\A(?:\xef\xbb\xbf)?\s*\{\s*(?:"|\})')
+
+
+@dataclass(slots=True)
+class Compiled:
+    """One input, judged. ``lowered`` is None where there is no meaning to speak of: it could not be read or is no IR."""
+
+    name: str
+    findings: Findings
+    lowered: Lowered | None = None
+    loaded: Document | None = None
+    files: tuple[str, ...] = ()
+    lines: int = 0
+    unreadable: bool = False
+    texts: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> bool:
+        """Whether it has errors, so that nothing is built from it."""
+        return self.findings.errors > 0 or self.lowered is None
+
+    def document(self, allow_errors: bool = False) -> Document:
+        """The IR. With ``allow_errors`` what the errors cost is listed in its origins.
+
+        Raises ValueError where there is nothing to build.
+        """
+        if self.lowered is None or (self.broken and not allow_errors):
+            raise ValueError(f"{self.name} has errors")
+        if self.loaded is not None:
+            return document(self.loaded.config, self.loaded.origins)
+        losses = [
+            Loss(
+                code=d.code,
+                message=d.message,
+                file=d.span.file,
+                line=d.span.line,
+                column=d.span.column,
+            )
+            for d in self.findings.items
+            if d.severity is Severity.ERROR
+        ]
+        return document(self.lowered.config, origins_of(self.lowered.origins, losses))
+
+
+def compile_input(name: str, options: Options, *, building: bool = False) -> Compiled:
+    """Compile the configuration or check the IR called ``name`` (``-``: standard input). Never raises for what it holds."""
+    findings = Findings()
+    texts: dict[str, bytes] = {}
+    if name == STDIN:
+        from kcc.source.files import Unusable, read_stdin
+
+        try:
+            texts[name] = read_stdin(options.limits.max_file_bytes)
+        except Unusable as e:
+            findings.report("KC0001", f"standard input cannot be read: {e.reason}", Span(name, 0))
+            return Compiled(name, findings, unreadable=True, texts=texts)
+        head = texts[name][:4096]
+    else:
+        head = _head(name)
+    if _LOOKS_LIKE_JSON.match(head) or (head and name.endswith(".json")):
+        return _ir(name, texts.get(name), findings, texts, options)
+    return _text(name, texts.get(name), findings, texts, options, building)
+
+
+def _head(name: str) -> bytes:
+    """The first bytes of a regular file; nothing where there is none (the reader says why)."""
+    try:
+        path = Path(name)
+        if not stat.S_ISREG(path.stat().st_mode):
+            return b""
+        with path.open("rb") as file:
+            return file.read(4096)
+    except (OSError, ValueError):
+        return b""
+
+
+def _text(
+    name: str,
+    data: bytes | None,
+    findings: Findings,
+    texts: dict[str, bytes],
+    options: Options,
+    building: bool,
+) -> Compiled:
+    from kcc.language.coverage import coverage_findings
+    from kcc.language.descent import descend
+    from kcc.lower import lower
+    from kcc.rules import judge
+    from kcc.syntax import parse_file, parse_text
+
+    if data is None:
+        tree = parse_file(name, findings, options)
+    else:
+        tree = parse_text(data, name, findings, options)
+    result = Compiled(name, findings, files=tree.files, lines=tree.lines, texts=texts)
+    if any(d.code in ("KC0001", "KC0005") and d.span.file == name for d in findings.items) and not tree.body:
+        result.unreadable = True
+        return result
+    root = descend(tree, findings, options.target)
+    result.lowered = lower(root, findings, options.target)
+    judge(result.lowered, findings, options.target)
+    coverage_findings(root, findings, options.target, building)
+    _order(findings, tree.files)
+    return result
+
+
+def _ir(
+    name: str, data: bytes | None, findings: Findings, texts: dict[str, bytes], options: Options
+) -> Compiled:
+    from kcc.rules import judge
+    from kir.codec import load_path
+
+    result = Compiled(name, findings, files=(name,), texts=texts)
+    try:
+        result.loaded = load_path(name) if data is None else loads(data, name)
+    except IrError as e:
+        what = str(e).removeprefix(f"{name}: ")
+        findings.report("KC1001", what, Span(name, 0), consequence="krun refuses this file")
+        return result
+    result.lowered = Lowered(result.loaded.config, places(result.loaded.origins), file=name)
+    _references(result.loaded, name, findings)
+    judge(result.lowered, findings, options.target)
+    return result
+
+
+def places(origins: Origins) -> dict[str, tuple[str, int, int]]:
+    """The origins section as IR path → (file, line, column)."""
+    return {
+        path: (origins.files[n], line, column)
+        for path, (n, line, column) in origins.places.items()
+        if 0 <= n < len(origins.files)
+    }
+
+
+def _references(doc: Document, name: str, findings: Findings) -> None:
+    """Names in an IR must resolve: the runtime looks nothing up in a text."""
+    config = doc.config
+    instances = {i.name for i in config.vrrp_instances}
+    groups = {g.name for g in config.vrrp_sync_groups}
+    scripts = {s.name for s in config.vrrp_scripts}
+    wanted = [
+        *(
+            (f"vrrp_instance {i.name}", "sync_group", i.sync_group, groups)
+            for i in config.vrrp_instances
+            if i.sync_group
+        ),
+        *(
+            (f"vrrp_instance {i.name}", "track_script", t.name, scripts)
+            for i in config.vrrp_instances
+            for t in i.track_scripts
+        ),
+        *(
+            (f"vrrp_sync_group {g.name}", "group", m, instances)
+            for g in config.vrrp_sync_groups
+            for m in g.members
+        ),
+        *(
+            (f"vrrp_sync_group {g.name}", "track_script", t.name, scripts)
+            for g in config.vrrp_sync_groups
+            for t in g.track_scripts
+        ),
+    ]
+    for owner, what, target, known in wanted:
+        if target not in known:
+            findings.report(
+                "KC1002",
+                f"{owner}: {what} names `{target}`, which the IR does not hold",
+                Span(name, 0),
+                consequence="krun refuses this file",
+                help="build it again with `kcc build`",
+            )
+
+
+def _order(findings: Findings, files: tuple[str, ...]) -> None:
+    """In the order of the text, file by file: what a reader expects, whatever stage found it first."""
+    rank = {file: n for n, file in enumerate(files)}
+    findings.items.sort(key=lambda d: (rank.get(d.span.file, len(rank)), d.span.line, d.span.column))
+
+
+def options_for(target: str, config_id: str | None = None, defines: dict[str, str] | None = None) -> Options:
+    """Reading options from the command line's words."""
+    return replace(Options(), target=target, config_id=config_id, defines=defines or {})
+
+
+def warn(text: str) -> None:
+    """A line for a person on standard error."""
+    sys.stderr.write(text + "\n")

@@ -1,0 +1,1 @@
+"""One renderer a format; all of them get the same diagnostics."""
