@@ -14,8 +14,6 @@ from kcc.source.options import Options
 from kir.codec import Document, IrError, Loss, Origins, document, loads, origins_of
 
 STDIN = "-"
-KRUN = "krun"
-TARGETS = ("keepalived-2.2.7", "keepalived-2.4.3", KRUN)
 
 _LOOKS_LIKE_JSON = re.compile(rb'\A(?:\xef\xbb\xbf)?\s*\{\s*(?:"|\})')
 
@@ -107,10 +105,7 @@ def _text(
     from kcc.rules import judge
     from kcc.syntax import parse_file, parse_text
 
-    if data is None:
-        tree = parse_file(name, findings, options)
-    else:
-        tree = parse_text(data, name, findings, options)
+    tree = parse_file(name, findings, options) if data is None else parse_text(data, name, findings, options)
     result = Compiled(name, findings, files=tree.files, lines=tree.lines, texts=texts)
     if any(d.code in ("KC0001", "KC0005") and d.span.file == name for d in findings.items) and not tree.body:
         result.unreadable = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from kcc.compile import TARGETS
+from kcc.targets import TARGETS
 
 _DEFINE = re.compile(r"([A-Za-z_]\w*)=(.*)", re.ASCII | re.DOTALL)
 

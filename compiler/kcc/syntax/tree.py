@@ -1,7 +1,7 @@
 """The syntax tree: blocks and statements with exact positions, before any keyword has a meaning.
 
-A configuration repeats itself: the same line stands in it again and again. So what a line *says* (`Words`) is shared between
-all lines of the same text, and what is its own (`Line`: file, line number, how it came about) is small.
+A configuration repeats itself: the same line stands in it again and again. So what a line *says* (its words) and what it is
+made of (`Line`) are shared by all lines of the same text, and a statement of its own has only their line number.
 """
 
 from __future__ import annotations
@@ -51,6 +51,12 @@ class Line:
         self.map = map
         self.via = via
 
+    def at(self, number: int) -> Line:
+        """The same text on another line of the same file."""
+        if number == self.number:
+            return self
+        return Line(self.file, number, self.text, self.indent, self.map, self.via)
+
     def span(self, start: int, end: int) -> Span:
         """The place in the source file of ``text[start:end]`` (0-based offsets)."""
         if self.map is None:
@@ -60,13 +66,16 @@ class Line:
             if left is None and start < b:
                 left = pa if name is not None else pa + max(0, start - a)
             if end <= b:
-                right = pb if name is not None else pa + (end - a)
+                right = pb if name is not None else pa + max(0, end - a)
                 break
-        if left is None:
-            left = self.map[-1][3] if self.map else self.indent
-        if right is None:
-            right = self.map[-1][3] if self.map else left + 1
-        return Span(self.file, self.number, left + 1, self.number, max(right, left + 1) + 1 - (right > left))
+        last = self.map[-1][3] if self.map else self.indent
+        left = last if left is None else left
+        right = last if right is None else right
+        return Span(self.file, self.number, left + 1, self.number, max(right, left + 1) + 1)
+
+
+Place = tuple[Line, int, int]
+"""A brace: its line's text, the number of the line it stands on, and its offset in that text."""
 
 
 class Statement:
@@ -74,13 +83,20 @@ class Statement:
 
     ``words[0]`` is the keyword. ``raw`` is the text of the whole piece, comments removed (scripts and hex strings split it
     by rules of their own).
+    ``number`` is the statement's line number: ``line`` is built from the shared text when it is asked for.
     """
 
-    __slots__ = ("line", "words")
+    __slots__ = ("_line", "number", "words")
 
-    def __init__(self, line: Line, words: tuple[Word, ...]) -> None:
-        self.line = line
+    def __init__(self, line: Line, words: tuple[Word, ...], number: int = 0) -> None:
+        self._line = line
         self.words = words
+        self.number = number or line.number
+
+    @property
+    def line(self) -> Line:
+        line = self._line
+        return line if line.number == self.number else line.at(self.number)
 
     @property
     def keyword(self) -> str:
@@ -92,7 +108,7 @@ class Statement:
 
     @property
     def raw(self) -> str:
-        return self.line.text[self.words[0].start : self.raw_end]
+        return self._line.text[self.words[0].start : self.raw_end]
 
     @property
     def raw_end(self) -> int:
@@ -113,7 +129,7 @@ class Statement:
         return self.line.span(end, end + 1)
 
     def via(self) -> tuple[Related, ...]:
-        return self.line.via
+        return self._line.via
 
 
 class Block(Statement):
@@ -122,20 +138,40 @@ class Block(Statement):
     ``body`` holds statements and blocks in order. ``closed`` is the place of the closing brace, None where input ended first.
     """
 
-    __slots__ = ("body", "closed", "opened")
+    __slots__ = ("_closed", "_opened", "body")
 
     def __init__(
         self,
         line: Line,
         words: tuple[Word, ...],
         body: list[Statement],
-        opened: Span | None = None,
-        closed: Span | None = None,
+        opened: Span | Place | None = None,
+        closed: Span | Place | None = None,
+        number: int = 0,
     ) -> None:
-        super().__init__(line, words)
+        self._line = line
+        self.words = words
+        self.number = number or line.number
         self.body = body
-        self.opened = opened
-        self.closed = closed
+        self._opened = opened
+        self._closed = closed
+
+    @property
+    def opened(self) -> Span | None:
+        """The opening brace; None where it is missing."""
+        return _brace_span(self._opened)
+
+    @property
+    def closed(self) -> Span | None:
+        """The closing brace; None where it is missing."""
+        return _brace_span(self._closed)
+
+
+def _brace_span(place: Span | Place | None) -> Span | None:
+    if place is None or isinstance(place, Span):
+        return place
+    line, number, offset = place
+    return line.at(number).span(offset, offset + 1)
 
 
 class Tree:

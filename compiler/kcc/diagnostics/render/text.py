@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Writer:
 
     def __init__(self, stream: TextIO, colour: bool | None = None) -> None:
         self._stream = stream
-        self.colour = stream.isatty() if colour is None else colour
+        self.colour = wants_colour(stream) if colour is None else colour
 
     def line(self, *segments: Segment) -> None:
         if not self.colour:
@@ -45,6 +46,13 @@ class Writer:
 
         console = Console(file=self._stream, force_terminal=True, highlight=False, soft_wrap=True)
         console.print(Text.assemble(*((text, STYLES.get(style, style)) for text, style in segments)))
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """On a terminal, unless NO_COLOR is set; anywhere with FORCE_COLOR (no-color.org, force-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
 @dataclass(frozen=True, slots=True)

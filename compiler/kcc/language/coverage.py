@@ -1,0 +1,113 @@
+"""What krun does not run: a note for whoever checks, an error for whoever builds. Nothing is silently dropped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kcc.language.parsed import AddressLine
+from kcc.language.tree import Coverage, Keyword, Kind
+
+if TYPE_CHECKING:
+    from kcc.diagnostics.model import Findings
+    from kcc.language.parsed import Field, Node
+    from kcc.syntax.tree import Statement
+
+KRUN = "krun"
+_AS_IS = {
+    Coverage.CHECKED: "it is checked, and has no place in the IR",
+    Coverage.CARRIED: "it is in the IR, and krun does not act on it yet",
+    Coverage.PARTLY_RUN: "krun acts on it in part",
+}
+
+
+class _Uses:
+    """How often something that is not run was said, and where first."""
+
+    __slots__ = ("count", "coverage", "first", "index", "what")
+
+    def __init__(self, what: str, coverage: Coverage, first: Statement, index: int) -> None:
+        self.what = what
+        self.coverage = coverage
+        self.first = first
+        self.index = index
+        self.count = 0
+
+
+def coverage_findings(root: Node, findings: Findings, target: str, building: bool) -> None:
+    """Report, once for each keyword, what ``root`` says and krun does not run.
+
+    Only for target ``krun``: a note (KC0901), or while ``building`` an error (KC0902) where the IR does not even carry it.
+    """
+    if target != KRUN:
+        return
+    uses: dict[tuple[Keyword, str], _Uses] = {}
+    _walk(root, uses)
+    for use in uses.values():
+        lost = use.coverage is Coverage.CHECKED
+        times = "" if use.count == 1 else f" ({use.count} times; the first is here)"
+        findings.report(
+            "KC0902" if building and lost else "KC0901",
+            f"krun does not run `{use.what}` yet{times}"
+            if use.coverage is not Coverage.PARTLY_RUN
+            else f"krun runs `{use.what}` only in part{times}",
+            use.first.word_span(use.index),
+            label="not run" if use.coverage is not Coverage.PARTLY_RUN else "run in part",
+            consequence=_AS_IS[use.coverage],
+            help="remove it, or build with `--allow-errors` and do without" if building and lost else None,
+            related=use.first.via(),
+        )
+
+
+def _walk(node: Node, uses: dict[tuple[Keyword, str], _Uses]) -> None:
+    index = node.keyword.index
+    for field in node.fields.values():
+        _leaf(index, field, uses)
+    for fields in node.repeated.values():
+        for field in fields:
+            _leaf(index, field, uses)
+    for child in node.blocks:
+        keyword = child.keyword
+        if keyword.coverage is not Coverage.RUN:
+            _count(keyword, keyword.name, keyword.coverage, child.statement, 0, uses)
+            if keyword.coverage is Coverage.CHECKED:
+                continue
+        if keyword.kind is Kind.LINES:
+            _lines(child, uses)
+        else:
+            _walk(child, uses)
+
+
+def _leaf(index: dict[str, Keyword], field: Field, uses: dict[tuple[Keyword, str], _Uses]) -> None:
+    keyword = index[field.statement.words[0].text]
+    if keyword.coverage is Coverage.RUN:
+        if keyword.unrun and field.value in keyword.unrun:
+            _count(keyword, f"{keyword.name} {field.value}", Coverage.CHECKED, field.statement, 1, uses)
+        return
+    if field.value is False and keyword.coverage is Coverage.CHECKED:
+        return  # said to be off, and off it is
+    _count(keyword, keyword.name, keyword.coverage, field.statement, 0, uses)
+
+
+def _lines(node: Node, uses: dict[tuple[Keyword, str], _Uses]) -> None:
+    for field in node.lines:
+        value = field.value
+        if value.__class__ is AddressLine and (value.use_vmac or value.track_group is not None):
+            option = "use_vmac" if value.use_vmac else "track_group"
+            at = next((i for i, word in enumerate(field.statement.words) if word.text == option), 0)
+            _count(
+                node.keyword, f"{node.keyword.name} … {option}", Coverage.CHECKED, field.statement, at, uses
+            )
+
+
+def _count(
+    keyword: Keyword,
+    what: str,
+    coverage: Coverage,
+    statement: Statement,
+    index: int,
+    uses: dict[tuple[Keyword, str], _Uses],
+) -> None:
+    use = uses.get((keyword, what))
+    if use is None:
+        use = uses[keyword, what] = _Uses(what, coverage, statement, index)
+    use.count += 1

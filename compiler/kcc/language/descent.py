@@ -1,0 +1,475 @@
+"""Recursive descent: the syntax tree against the keyword tree, giving nodes of known kind with values that were read and checked.
+
+Recovery is by statement and by block: what is unknown or refused is reported once and left out, an unknown block with its
+whole body. Template output says the same thing again and again, so what a line meant is remembered by its words.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kcc.diagnostics.model import Edit, Fix, Related, Severity
+from kcc.language.arguments.base import REFUSED, Reader, read_all
+from kcc.language.arguments.words import NamesArg
+from kcc.language.keywords import ROOT
+from kcc.language.parsed import Field, Node
+from kcc.language.tree import Coverage, Extra, Keyword, Kind, Repeat
+from kcc.language.unknown import first_statements, flag_words, lost_behind, places, report_unknown
+from kcc.syntax.tree import Block, Line, Statement, Word
+
+if TYPE_CHECKING:
+    from kcc.diagnostics.model import Findings
+    from kcc.syntax.tree import Tree
+
+OLD_TARGET = "keepalived-2.2.7"
+_KEPT = 1 << 15
+
+# What a line meant: the words themselves (so that their identity stays taken), the name it is stored under, the value.
+_Memo = dict[int, tuple[tuple[Word, ...], str, Any]]
+
+
+def descend(tree: Tree, findings: Findings, target: str) -> Node:
+    """The meaning of ``tree`` as nodes; everything wrong with its keywords and values goes to ``findings``.
+
+    ``target`` is ``keepalived-2.2.7``, ``keepalived-2.4.3`` or ``krun``: a keyword that it does not know is an error.
+    """
+    return _Descent(findings, target).root(tree)
+
+
+class _Descent:
+    __slots__ = ("behind", "findings", "memos", "names", "old", "reader", "top")
+
+    def __init__(self, findings: Findings, target: str) -> None:
+        self.findings = findings
+        self.reader = Reader(findings, target)
+        self.old = target == OLD_TARGET
+        self.memos: dict[Keyword, _Memo] = {}
+        self.names: dict[tuple[str, str], Block] = {}
+        self.behind = 16  # how often it is worth saying what an unknown block takes with it
+        self.top: Node
+
+    def root(self, tree: Tree) -> Node:
+        whole = Block(Line(tree.files[0] if tree.files else "", 0, ""), (Word("", 0, 0),), tree.body)
+        self.top = Node(ROOT, whole)
+        self._body(tree.body, self.top)
+        return self.top
+
+    def _body(self, body: list[Statement], node: Node) -> None:
+        """Every statement of a block of keywords."""
+        keyword = node.keyword
+        memo = self.memos.get(keyword)
+        if memo is None:
+            memo = self.memos[keyword] = {}
+        fields = node.fields
+        for statement in body:
+            words = statement.words
+            if statement.__class__ is Statement:
+                known = memo.get(id(words))
+                if known is not None and known[0] is words and known[1] not in fields:
+                    fields[known[1]] = Field(known[2], statement)
+                    continue
+                self._leaf_line(statement, node, memo)
+            elif isinstance(statement, Block):
+                if words[0].text in keyword.index:
+                    self._block(statement, node)
+                else:
+                    self._unknown_block(statement, node, body)
+
+    # --- leaves
+
+    def _leaf_line(self, statement: Statement, node: Node, memo: _Memo) -> None:
+        """A statement without a body."""
+        keyword = node.keyword.index.get(statement.words[0].text)
+        if keyword is None:
+            report_unknown(statement, node, self.findings)
+            return
+        if not self._available(keyword, statement):
+            return
+        if keyword.kind is not Kind.LEAF:
+            self.findings.report(
+                "KC0205",
+                f"`{keyword.name}` needs a `{{`",
+                statement.end_span(),
+                label="missing here",
+                consequence="keepalived takes the lines that follow, up to the next `}`, as its body",
+                related=statement.via(),
+            )
+            return
+        said = self.reader.said
+        value = self._value(keyword, statement, node)
+        if value is REFUSED:
+            return
+        plain = (
+            keyword.repeat in (Repeat.LAST, Repeat.FIRST) and keyword.needs is None and not keyword.against
+        )
+        if said == self.reader.said and plain and not keyword.deprecated_by:
+            if len(memo) >= _KEPT:
+                memo.clear()
+            memo[id(statement.words)] = (statement.words, keyword.canonical, value)
+        self._store(keyword, statement, value, node)
+
+    def _value(self, keyword: Keyword, statement: Statement, node: Node) -> Any:
+        """The value of a leaf, or `REFUSED`; words left over and deprecation are reported."""
+        reader = self.reader
+        reader.start(statement, keyword)
+        reader.given = keyword.canonical in node.fields
+        if keyword.deprecated_by:
+            self._deprecated(keyword, statement)
+        value = read_all(reader, keyword.args)
+        if value is not REFUSED and reader.at < len(reader.words) and not self._extra(keyword, statement):
+            return REFUSED
+        return value
+
+    def _store(self, keyword: Keyword, statement: Statement, value: Any, node: Node) -> None:
+        """Put a value into its node, by the keyword's rule for repetition."""
+        if keyword.needs is not None and not self._in_order(keyword, statement, node):
+            return
+        if keyword.against and keyword.against in node.fields:
+            self._contradicts(keyword, statement, node.fields[keyword.against].statement)
+        name = keyword.canonical
+        if keyword.repeat is Repeat.ADD:
+            node.repeated.setdefault(name, []).append(Field(value, statement))
+            return
+        earlier = node.fields.get(name)
+        if earlier is not None:
+            if keyword.repeat is Repeat.FIRST:
+                self._twice(keyword, statement, earlier.statement, "the first one stays", Severity.ERROR)
+                return
+            if keyword.sticky is not None and earlier.value == keyword.sticky and value != keyword.sticky:
+                stays = f"ignored; `{name}` stays `{keyword.sticky}`"
+                self._twice(keyword, statement, earlier.statement, stays, Severity.ERROR)
+                return
+            same = earlier.value == value
+            self._twice(
+                keyword,
+                statement,
+                earlier.statement,
+                "nothing changes" if same else "the last one counts",
+                Severity.NOTE if same else Severity.WARNING,
+            )
+        node.fields[name] = Field(value, statement)
+
+    def _twice(
+        self, keyword: Keyword, statement: Statement, earlier: Statement, consequence: str, severity: Severity
+    ) -> None:
+        self.reader.said += 1
+        self.findings.report(
+            "KC0308",
+            f"`{keyword.name}` is given twice",
+            statement.span(),
+            label="again here",
+            consequence=consequence,
+            help="remove one of them",
+            related=(Related(earlier.span(), "first given here"), *statement.via()),
+            severity=severity,
+        )
+
+    def _contradicts(self, keyword: Keyword, statement: Statement, other: Statement) -> None:
+        self.reader.said += 1
+        self.findings.report(
+            "KC0316",
+            f"`{keyword.name}` and `{keyword.against}` are both given",
+            statement.span(),
+            label="only one is used",
+            consequence="keepalived uses nftables and ignores the settings for iptables",
+            help="keep one of them",
+            related=(Related(other.span(), "the other one"), *statement.via()),
+        )
+
+    def _in_order(self, keyword: Keyword, statement: Statement, node: Node) -> bool:
+        """Whether the leaf that ``keyword`` needs stands before it, with a value that goes with it."""
+        if keyword.needs is None:
+            return True
+        before, values = keyword.needs
+        found = node.fields.get(before)
+        if found is not None and (not values or found.value in values):
+            return True
+        wanted = f"`{before}`" if not values else " or ".join(f"`{before} {value}`" for value in values)
+        # Between the two hash schedulers keepalived says nothing; it drops the flag all the same.
+        silent = found is not None and found.value in ("sh", "mh")
+        self.reader.said += 1
+        self.findings.report(
+            "KC0314",
+            f"`{keyword.name}` needs {wanted} before it",
+            statement.span(),
+            label="ignored here",
+            consequence="ignored",
+            help=f"write it behind {wanted}",
+            related=statement.via(),
+            severity=Severity.WARNING if silent else None,
+        )
+        return False
+
+    # --- words behind the arguments, old keywords, new keywords
+
+    def _extra(self, keyword: Keyword, statement: Statement) -> bool:
+        """Report words behind the last argument; whether the statement still counts."""
+        reader = self.reader
+        left = [word.text for word in reader.words[reader.at :]]
+        reader.said += 1
+        if keyword.is_flag:
+            flag_words(keyword, statement, left, self.findings)
+            return True
+        span = statement.line.span(reader.words[reader.at].start, reader.words[-1].end)
+        text = " ".join(left)
+        shown = text if len(text) <= 60 else text[:57] + "…"
+        severity, consequence, help = None, "only the words before it are read", None
+        if keyword.extra is not Extra.UNREAD:
+            severity = Severity.ERROR
+            consequence = keyword.extra.value
+        if keyword.kind is Kind.BLOCK and keyword.extra is Extra.REFUSED:
+            consequence = "the whole block is skipped"
+            help = "a name is one word; put it in quotes if it has blanks"
+        elif len(left) > 0 and keyword.kind is Kind.LEAF and left[0].isidentifier() and len(left[0]) > 3:
+            help = "one statement a line: start a new line for the next keyword"
+        elif keyword.kind is Kind.LINES:
+            help = "entries stand inside the braces, one a line"
+        self.findings.report(
+            "KC0209",
+            f"`{keyword.name}` does not take `{shown}`",
+            span,
+            label="not read",
+            consequence=consequence,
+            help=help,
+            related=statement.via(),
+            severity=severity,
+        )
+        return keyword.extra not in (Extra.REFUSED, Extra.EXITS)
+
+    def _deprecated(self, keyword: Keyword, statement: Statement) -> None:
+        self.reader.said += 1
+        simple = keyword.deprecated_by.replace("_", "").isalnum()
+        fix = None
+        if simple:
+            fix = Fix(
+                f"write `{keyword.deprecated_by}`",
+                (Edit(statement.word_span(0), keyword.deprecated_by),),
+                safe=True,
+            )
+        self.findings.report(
+            "KC0313",
+            f"`{keyword.name}` is deprecated",
+            statement.word_span(0),
+            label="still works",
+            consequence="it works, and `keepalived -t` fails" if keyword.deprecation_is_error else None,
+            help=f"use {f'`{keyword.deprecated_by}`' if simple else keyword.deprecated_by}",
+            related=statement.via(),
+            fix=fix,
+            severity=Severity.WARNING if keyword.deprecation_is_error else Severity.NOTE,
+        )
+
+    def _available(self, keyword: Keyword, statement: Statement) -> bool:
+        """Whether the target release knows ``keyword``."""
+        if not self.old or keyword.since is None:
+            return True
+        self.findings.report(
+            "KC0903",
+            f"keepalived 2.2.7 does not know `{keyword.name}`",
+            statement.word_span(0),
+            label=f"known to keepalived {keyword.since}",
+            consequence="ignored as an unknown keyword",
+            help=f"remove it, or check with `--target keepalived-{keyword.since}`",
+            related=statement.via(),
+        )
+        return False
+
+    # --- blocks
+
+    def _unknown_block(self, block: Block, node: Node, body: list[Statement]) -> None:
+        """A block that does not belong here: reported once, its body unread."""
+        lost: list[Statement] = []
+        if self.behind and node is not self.top:
+            self.behind -= 1
+            lost = lost_behind(block, node, body)
+        report_unknown(block, node, self.findings, lost)
+        elsewhere = ROOT.index.get(block.words[0].text)
+        if elsewhere is not None and elsewhere.kind is not Kind.LEAF and node is not self.top:
+            self._block(block, self.top)  # a brace was lost before it: read it as what it is
+
+    def _block(self, block: Block, node: Node) -> None:
+        """A statement with a body."""
+        keyword = node.keyword.index[block.words[0].text]
+        if not self._available(keyword, block):
+            return
+        if keyword.kind is Kind.LEAF:
+            self._leaf_with_body(keyword, block, node)
+            return
+        head = self._head(keyword, block)
+        if head is None:
+            return
+        if keyword.repeat is Repeat.UNIQUE and not self._new_name(keyword, block, head[0]):
+            return
+        child = self._node(keyword, block, head, node)
+        if child is None:
+            return
+        if keyword.kind is Kind.LINES:
+            self._lines(block.body, child, node)
+            return
+        self._body(block.body, child)
+        if keyword.coverage is Coverage.CHECKED:
+            self._required(keyword, block, child)
+
+    def _leaf_with_body(self, keyword: Keyword, block: Block, node: Node) -> None:
+        span = block.opened or block.end_span()
+        self.reader.said += 1
+        self.findings.report(
+            "KC0206",
+            f"`{keyword.name}` takes no block",
+            span,
+            label="unexpected",
+            consequence="keepalived ignores the brace, reads the lines inside as part of the enclosing block, "
+            "and ends that block at the next `}`",
+            help="remove the braces",
+            related=block.via(),
+        )
+        value = self._value(keyword, block, node)
+        if value is not REFUSED:
+            self._store(keyword, block, value, node)
+
+    def _head(self, keyword: Keyword, block: Block) -> tuple[Any, ...] | None:
+        """The values of the opening line; None where the whole block is skipped."""
+        reader = self.reader
+        if not keyword.args and len(block.words) == 1 and not keyword.deprecated_by:
+            return ()
+        reader.start(block, keyword)
+        if keyword.deprecated_by:
+            self._deprecated(keyword, block)
+        value = read_all(reader, keyword.args)
+        if value is REFUSED:
+            return None
+        if reader.at < len(reader.words) and not self._extra(keyword, block):
+            return None
+        if not keyword.args:
+            return ()
+        return value if type(value) is tuple else (value,)
+
+    def _new_name(self, keyword: Keyword, block: Block, name: str) -> bool:
+        """Whether no block of this kind had ``name`` before; else it is reported."""
+        first = self.names.setdefault((keyword.canonical, name), block)
+        if first is block:
+            return True
+        self.findings.report(
+            "KC0312",
+            f"there are two `{keyword.name}` called `{name}`",
+            block.word_span(1),
+            label="a second one",
+            consequence="the whole second block is skipped",
+            help="give it another name, or make one block of the two",
+            related=(Related(first.word_span(1), "the first one"), *block.via()),
+        )
+        return False
+
+    def _node(self, keyword: Keyword, block: Block, head: tuple[Any, ...], parent: Node) -> Node | None:
+        """The node that the body goes into: a new one, or the earlier one where bodies are read as one."""
+        if keyword.repeat in (Repeat.MERGE, Repeat.FIRST):
+            for earlier in parent.blocks:
+                if earlier.keyword is not keyword:
+                    continue
+                if keyword.repeat is Repeat.MERGE:
+                    return earlier
+                self._twice(keyword, block, earlier.statement, "the first one stays", Severity.ERROR)
+                return None
+        child = Node(keyword, block, head)
+        parent.blocks.append(child)
+        return child
+
+    def _required(self, keyword: Keyword, block: Block, node: Node) -> None:
+        """Report children without which a block, that nothing further looks at, is of no use."""
+        for child in keyword.children:
+            name = child.canonical
+            if not child.required or child.alias_of or name in node.fields or name in node.repeated:
+                continue
+            if any(found.keyword is child for found in node.blocks):
+                continue
+            self.findings.report(
+                "KC0301",
+                f"`{keyword.name}` needs `{child.name}`",
+                block.word_span(0),
+                label="has none",
+                consequence=f"the whole `{keyword.name}` is dropped",
+                help=f"write `{child.name} {child.syntax()}` inside",
+                related=block.via(),
+            )
+
+    def _lines(self, body: list[Statement], node: Node, parent: Node) -> None:
+        """The body of a block-with-lines inside of ``parent``."""
+        keyword = node.keyword
+        line = keyword.line
+        if line is None:
+            return
+        names = isinstance(line, NamesArg)
+        reader = self.reader
+        memo = self.memos.setdefault(keyword, {})
+        for statement in body:
+            words = statement.words
+            known = memo.get(id(words))
+            if known is not None and known[0] is words:
+                node.lines.append(Field(known[2], statement, 0))
+                continue
+            if isinstance(statement, Block):
+                self._block_in_lines(statement, keyword, parent)
+                continue
+            reader.start(statement, keyword, 0)
+            said = reader.said
+            value = line.read(reader)
+            if names:
+                while value is not REFUSED:
+                    node.lines.append(Field(value, statement, reader.at - 1))
+                    if not reader.more():
+                        break
+                    value = line.read(reader)
+                continue
+            if value is REFUSED:
+                continue
+            if reader.more():
+                self._extra_in_line(keyword, statement)
+            elif said == reader.said:
+                if len(memo) >= _KEPT:
+                    memo.clear()
+                memo[id(words)] = (words, "", value)
+            node.lines.append(Field(value, statement, 0))
+        if names and not body and keyword.repeat is not Repeat.MERGE:
+            self.findings.report(
+                "KC0301",
+                f"`{keyword.name}` holds no names",
+                node.statement.word_span(0),
+                label="empty",
+                consequence="ignored, as if the block were not there",
+                related=node.statement.via(),
+            )
+
+    def _extra_in_line(self, keyword: Keyword, statement: Statement) -> None:
+        reader = self.reader
+        reader.said += 1
+        left = " ".join(word.text for word in reader.words[reader.at :])
+        self.findings.report(
+            "KC0209",
+            f"keepalived ignores `{left[:60]}` here",
+            statement.line.span(reader.words[reader.at].start, reader.words[-1].end),
+            label="not read",
+            consequence="only the words before it are read",
+            help="one entry a line",
+            related=statement.via(),
+        )
+
+    def _block_in_lines(self, block: Block, keyword: Keyword, parent: Node) -> None:
+        """A block where lines are expected: where ``parent`` knows it a brace was lost before it, and it is read as its block."""
+        self.reader.said += 1
+        name = block.words[0].text
+        inside = [Related(found.span(), "no entry either") for found in first_statements(block, 12)]
+        help = "remove the braces"
+        if places(name):
+            help = f"close `{keyword.name}` with `}}` before this line"
+        self.findings.report(
+            "KC0206",
+            f"`{keyword.name}` holds lines, not blocks",
+            block.opened or block.end_span(),
+            label="unexpected",
+            consequence="keepalived takes each of these lines for an entry, and ends the list at the first `}`",
+            help=help,
+            related=(*inside, *block.via()),
+        )
+        if name in parent.keyword.index:
+            self._block(block, parent)
+        elif name in ROOT.index:
+            self._block(block, self.top)

@@ -1,0 +1,191 @@
+"""What to say about a keyword that the block does not know, and about words behind a flag."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kcc.diagnostics.model import Edit, Fix, Related, Severity
+from kcc.language.keywords import ROOT, walk
+from kcc.language.suggest import closest, foreign
+from kcc.language.tree import Kind
+from kcc.syntax.tree import Block
+
+if TYPE_CHECKING:
+    from kcc.diagnostics.model import Findings
+    from kcc.language.parsed import Node
+    from kcc.language.tree import Keyword
+    from kcc.syntax.tree import Statement
+
+_places: dict[str, tuple[str, ...]] = {}
+_OFF = frozenset(("false", "off", "no", "0", "disable", "disabled", "False", "Off", "No"))
+
+
+def places(name: str) -> tuple[str, ...]:
+    """The blocks that know ``name``, by their own names; the root is ``""``."""
+    if not _places:
+        found: dict[str, list[str]] = {}
+        for path, keyword in walk():
+            blocks = found.setdefault(keyword.name, [])
+            above = path.split(" > ")
+            parent = above[-2] if len(above) > 1 else ""
+            if parent not in blocks:
+                blocks.append(parent)
+        _places.update((key, tuple(value)) for key, value in found.items())
+    return _places.get(name, ())
+
+
+def lost_behind(block: Block, node: Node, body: list[Statement]) -> list[Statement]:
+    """The first statements behind an unknown block that keepalived then reads outside of ``node``, where they are unknown.
+
+    Its `}` ends the enclosing block for keepalived, so that what follows is read one level further out.
+    """
+    for at, statement in enumerate(body):
+        if statement is block:
+            return [found for found in body[at + 1 : at + 9] if found.words[0].text not in ROOT.index]
+    return []
+
+
+def first_statements(block: Block, most: int) -> list[Statement]:
+    """The first ``most`` statements inside of ``block``, at any depth, in the order of the text."""
+    found: list[Statement] = []
+    stack: list[Statement] = list(reversed(block.body[:most]))
+    while stack and len(found) < most:
+        statement = stack.pop()
+        found.append(statement)
+        if isinstance(statement, Block):
+            stack.extend(reversed(statement.body[:most]))
+    return found
+
+
+def report_unknown(
+    statement: Statement, node: Node, findings: Findings, lost: list[Statement] | None = None
+) -> None:
+    """One message about a keyword or block that ``node`` does not know; the body of a block goes unread.
+
+    ``lost``: statements behind it that keepalived then misreads.
+    """
+    name = statement.words[0].text
+    is_block = isinstance(statement, Block)
+    where = f"in `{node.keyword.name}`" if node.keyword.name else "at the top level"
+    known = places(name)
+    if known:
+        code = "KC0208"
+        message = f"`{_shown(name)}` does not belong {where}"
+        help: str | None = f"it belongs {_listed(known)}"
+        if "" in known:
+            help = f"is a `}}` missing before it? {help}"
+        label = "wrong block"
+    else:
+        code = "KC0202" if is_block else "KC0201"
+        message = f"unknown {'block' if is_block else 'keyword'} `{_shown(name)}` {where}"
+        label = "not a keyword of keepalived"
+        help = _help(name, node)
+    consequence = "the whole block is skipped" if is_block else "the line is ignored"
+    if is_block and not known and node.keyword.name:
+        consequence += (
+            "; keepalived reads its lines as part of the enclosing block, and ends that at the next `}`"
+        )
+    findings.report(
+        code,
+        message,
+        statement.word_span(0),
+        label=label,
+        consequence=consequence,
+        help=help,
+        related=(
+            *(
+                Related(found.span(), f"lost too: read outside of `{node.keyword.name}`")
+                for found in lost or ()
+            ),
+            *statement.via(),
+        ),
+        fix=None if known else _fix(statement, node),
+    )
+
+
+def _shown(name: str) -> str:
+    return (name if len(name) <= 40 else name[:37] + "…").replace("\u00a0", "␣")
+
+
+def _listed(blocks: tuple[str, ...]) -> str:
+    words = [f"in `{block}`" if block else "at the top level" for block in blocks[:4]]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
+
+
+def _candidates(node: Node) -> list[str]:
+    return list(node.keyword.index)
+
+
+def _guess(name: str, node: Node) -> str | None:
+    return closest(name, _candidates(node))
+
+
+def _help(name: str, node: Node) -> str | None:
+    """What was probably meant."""
+    said = foreign(name)
+    if said is not None:
+        return said
+    if name and name[0] in "\u00a0\ufeff\u2007\u202f\u200b\u3000":
+        return (
+            f"the line starts with U+{ord(name[0]):04X}, which looks like a blank and is none for keepalived: "
+            "replace it by blanks"
+        )
+    head = name.split("=", 1)[0]
+    if head != name and places(head):
+        return f"write `{head} VALUE`: values follow behind a blank, without `=`"
+    trimmed = _identifier(name)
+    if trimmed != name and places(trimmed):
+        return f"write `{trimmed}`, and a blank before what follows"
+    guess = _guess(name, node)
+    if guess is not None:
+        return f"did you mean `{guess}`?"
+    anywhere = closest(name, sorted(_all_names()))
+    if anywhere is not None:
+        return f"did you mean `{anywhere}`? It belongs {_listed(places(anywhere))}"
+    return None
+
+
+def _all_names() -> set[str]:
+    places("")
+    return set(_places)
+
+
+def _identifier(name: str) -> str:
+    """The longest part at the start of ``name`` that could be a keyword."""
+    end = 0
+    while end < len(name) and (name[end].isascii() and (name[end].isalnum() or name[end] in "_-")):
+        end += 1
+    return name[:end]
+
+
+def _fix(statement: Statement, node: Node) -> Fix | None:
+    name = statement.words[0].text
+    guess = _guess(name, node)
+    if guess is None or foreign(name) is not None:
+        return None
+    wanted = node.keyword.index[guess]
+    if (wanted.kind is Kind.LEAF) == isinstance(statement, Block):
+        return None
+    return Fix(f"write `{guess}`", (Edit(statement.word_span(0), guess),))
+
+
+def flag_words(keyword: Keyword, statement: Statement, left: list[str], findings: Findings) -> None:
+    """Words behind a flag: keepalived never looks at them, not even at `off`."""
+    off = left[0] in _OFF
+    span = statement.line.span(statement.words[1].start, statement.words[-1].end)
+    own = left[0] in ROOT.index or bool(places(left[0]))
+    findings.report(
+        "KC0209",
+        f"`{keyword.name}` takes no argument",
+        span,
+        label="not looked at",
+        consequence=f"`{keyword.name}` is switched on all the same" if off else "the words are ignored",
+        help="remove the line to leave it off"
+        if off
+        else "one statement a line"
+        if own
+        else f"write `{keyword.name}` alone",
+        related=statement.via(),
+        severity=Severity.WARNING if off or own else Severity.NOTE,
+        fix=None if off else Fix("remove the words", (Edit(span, ""),), safe=True),
+    )

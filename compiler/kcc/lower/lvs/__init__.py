@@ -1,0 +1,1 @@
+"""Lowering of the load balancer: virtual servers, their pools and their checks."""

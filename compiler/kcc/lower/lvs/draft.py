@@ -1,0 +1,91 @@
+"""A virtual server while its pool is being worked out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kir.model import Forwarding
+
+if TYPE_CHECKING:
+    from kcc.language.parsed import Field, Node, ServerHead
+    from kcc.lower.scope import Scope
+    from kir.model import Script, Service
+
+NAT = Forwarding()
+
+
+@dataclass(slots=True)
+class PoolDraft:
+    """What a virtual server gives to its real servers, and they to their checks. Durations in microseconds.
+
+    ``text`` names it in messages; ``path`` is that of the IR. ``port`` is the service's (0: none or several).
+    ``family_known``: it does not depend on the real servers any more.
+    """
+
+    node: Node
+    scope: Scope
+    head: ServerHead
+    text: str
+    path: str = ""
+    family: str = "inet"
+    family_known: bool = True
+    protocol: str | None = None
+    port: int = 0
+    services: tuple[Service, ...] = ()
+    method: Forwarding = NAT
+    method_field: Field | None = None
+    weight: int = 1
+    inhibit: bool = False
+    alpha: bool = False
+    alert: bool = True
+    virtualhost: str | None = None
+    timing: tuple[int | None, int | None, int | None, int | None, int | None] = (None, None, None, None, None)
+    without_method: list[Node] = field(default_factory=list)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.node.get(name, default)
+
+    def at(self, *names: str) -> Node | Field:
+        """The first of the leaves that was written, else the block."""
+        for name in names:
+            found = self.node.fields.get(name)
+            if found is not None:
+                return found
+        return self.node
+
+
+@dataclass(slots=True)
+class ServerDraft:
+    """What a check takes from its real server."""
+
+    address: str
+    port: int
+    alpha: bool
+    virtualhost: str | None
+    timing: tuple[int | None, int | None, int | None, int | None, int | None]
+    pool: PoolDraft
+    path: str
+    scripts: dict[str, Script] = field(default_factory=dict)
+
+
+TIMING_LEAVES = ("delay_loop", "warmup", "retry", "delay_before_retry", "connect_timeout")
+
+
+def timing_of(
+    node: Node, outer: tuple[int | None, int | None, int | None, int | None, int | None]
+) -> tuple[int | None, int | None, int | None, int | None, int | None]:
+    """The five timing leaves of a block, each from ``outer`` where the block does not say it."""
+    fields = node.fields
+    if not fields:
+        return outer
+    loop, warmup, retry, before, connect = (fields.get(name) for name in TIMING_LEAVES)
+    if loop is None and warmup is None and retry is None and before is None and connect is None:
+        return outer
+    return (
+        outer[0] if loop is None else loop.value,
+        outer[1] if warmup is None else warmup.value,
+        outer[2] if retry is None else retry.value,
+        outer[3] if before is None else before.value,
+        outer[4] if connect is None else connect.value,
+    )

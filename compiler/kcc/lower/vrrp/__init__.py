@@ -1,0 +1,1 @@
+"""Lowering of the VRRP part: instances, sync groups, track scripts."""
