@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
@@ -162,7 +163,7 @@ def directors(folder: Path) -> None:
         time.sleep(1.2)
         capture.drain()
         times = [a.time for a in capture.adverts(port="edge2") if a.time > started - 1.2]
-        gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+        gaps = [b - a for a, b in pairwise(times)]
         console.print(
             f"longest gap between adverts around the reload: [bold]{max(gaps):.3f} s[/] (interval 0.5 s)"
         )
@@ -194,7 +195,7 @@ def roles(running: dict[str, object]) -> None:
 def longest_gap(log: Path) -> float:
     """The longest time between two answers in the output of ``ping -D``."""
     times = [float(t) for t in re.findall(r"^\[([\d.]+)\] \d+ bytes", log.read_text(), re.MULTILINE)]
-    return max((b - a for a, b in zip(times, times[1:], strict=False)), default=0.0)
+    return max((b - a for a, b in pairwise(times)), default=0.0)
 
 
 def ipvs(folder: Path) -> None:
