@@ -44,8 +44,8 @@ class PoolHealth:
 
 
 def assumed_health(server: VirtualServer) -> PoolHealth:
-    """The health that an offline comparison assumes: every server up; quorum by the configured weights."""
-    return PoolHealth({}, sum(r.weight for r in server.real_servers) >= server.quorum)
+    """The health that an offline comparison assumes: every server up; quorum as a start with these weights would find it."""
+    return PoolHealth({}, sum(r.weight for r in server.real_servers) >= server.quorum + server.hysteresis)
 
 
 def service_params(server: VirtualServer, service: Service) -> ServiceParams:

@@ -1,0 +1,8 @@
+"""Makes `check_world`, the builders and the hand-turned world of these tests, importable."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
