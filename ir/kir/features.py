@@ -34,7 +34,7 @@ ALL: dict[str, str] = {
 """Every feature by name, and what it is in words."""
 
 
-NOT_RUN = frozenset({"vrrp.no_accept", "ipvs.ha_suspend", "mail", "fifo"})
+NOT_RUN = frozenset({"vrrp.no_accept", "mail", "fifo"})
 """Carried in the IR, and not run by the krun of this release: it refuses an IR that needs one of these."""
 
 RUN = frozenset(ALL) - NOT_RUN
@@ -116,8 +116,4 @@ def without(config: Config, names: frozenset[str] = NOT_RUN) -> Config:
     config = replace(config, global_defs=g)
     if "vrrp.no_accept" in names:
         config = replace(config, vrrp_instances=tuple(replace(i, accept=True) for i in config.vrrp_instances))
-    if "ipvs.ha_suspend" in names:
-        config = replace(
-            config, virtual_servers=tuple(replace(v, ha_suspend=False) for v in config.virtual_servers)
-        )
     return config

@@ -1,0 +1,100 @@
+"""``krun IR.json``: run a director in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kir import __version__
+
+DEFAULT_RUN_DIR = Path("/run/krun")
+
+OK, INTERNAL, UNUSABLE = 0, 1, 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``krun``."""
+    p = argparse.ArgumentParser(
+        prog="krun",
+        description="Run a director from the IR that `kcc build` wrote: VRRP, virtual addresses, health checks, IPVS.",
+        epilog="SIGHUP reloads, SIGTERM stops in order, SIGUSR1 writes the state to RUN_DIR/krun-state.json. "
+        "Exit status: 0 after an ordinary stop, 1 on an internal error, 2 on an unusable IR or arguments.",
+    )
+    p.add_argument("ir", metavar="IR.json", type=Path, help="the compiled configuration")
+    p.add_argument(
+        "--kernel",
+        choices=("linux", "memory"),
+        default="linux",
+        help="what is changed: this machine, or a picture of one in memory (for trying things out) [linux]",
+    )
+    p.add_argument(
+        "--run-dir",
+        metavar="DIR",
+        type=Path,
+        default=DEFAULT_RUN_DIR,
+        help=f"where sockets and the pid file live, one for each krun [{DEFAULT_RUN_DIR}]",
+    )
+    p.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="log lines on stderr [text]"
+    )
+    p.add_argument("--debug", action="store_true", help="log more, with tracebacks of internal errors")
+    p.add_argument(
+        "--memory-debug",
+        action="store_true",
+        help="log each minute and after each reload which objects became more",
+    )
+    p.add_argument("--version", action="version", version=f"krun {__version__}")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit status."""
+    options = parser().parse_args(argv)
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        return OK  # Ctrl-C before the children exist: nothing was touched
+    except Exception as error:
+        _complain(f"internal error: {type(error).__name__}: {error}")
+        logging.getLogger("krun").debug("traceback", exc_info=error)
+        return INTERNAL
+
+
+def _run(options: argparse.Namespace) -> int:
+    from kir.codec import IrError, load_path
+    from krun.features import unsupported
+
+    try:
+        document = load_path(options.ir)
+    except IrError as error:
+        _complain(str(error))
+        return UNUSABLE
+    missing = unsupported(document.features)
+    if missing:
+        _complain(f"{options.ir}: {missing}")
+        return UNUSABLE
+
+    from krun import logs
+    from krun.parent.rundir import RunDir, RunDirError
+    from krun.parent.slot import Settings
+    from krun.parent.supervise import Supervisor
+
+    level = logging.DEBUG if options.debug else logging.INFO
+    logs.setup("krun", options.log_format, level)
+    try:
+        run_dir = RunDir(options.run_dir.absolute())
+    except RunDirError as error:
+        _complain(str(error))
+        return INTERNAL
+    try:
+        settings = Settings(run_dir, options.kernel, options.log_format, level, options.memory_debug)
+        return Supervisor(document, options.ir, settings).run()
+    finally:
+        run_dir.release()
+
+
+def _complain(words: str) -> None:
+    sys.stderr.write(f"krun: {words}\n")

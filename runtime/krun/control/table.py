@@ -1,0 +1,199 @@
+"""The status for eyes: tables on a terminal, plain columns in a pipe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_GOOD = {"MASTER", "up", "running", "done"}
+_BAD = {"FAULT", "down", "waiting", "refused"}
+
+Rows = list[list[str]]
+Section = tuple[str, Sequence[str], Rows]
+
+
+def sections(state: dict[str, Any]) -> list[Section]:
+    """(title, headings, rows) of everything that the document has; empty parts are left out."""
+    parts: list[Section] = [
+        (
+            "processes",
+            ("name", "pid", "state", "restarts", "for", "memory", "problem"),
+            [_process(p) for p in state["processes"]],
+        ),
+        (
+            "vrrp",
+            ("instance", "device", "vrid", "v", "state", "priority", "master", "for", "addresses"),
+            [_instance(i) for i in state["vrrp"]],
+        ),
+        ("sync groups", ("group", "state", "members"), [_group(g) for g in state["sync_groups"]]),
+        ("trackers", ("name", "kind", "state", "detail"), [_tracker(t) for t in state["trackers"]]),
+        (
+            "virtual servers",
+            ("service", "server", "state", "weight", "checks"),
+            [row for v in state["virtual_servers"] for row in _virtual_server(v)],
+        ),
+    ]
+    return [part for part in parts if part[2]]
+
+
+def summary(state: dict[str, Any]) -> list[str]:
+    """The lines above the tables."""
+    parent, ir, last = state["parent"], state["ir"], state["last_reload"]
+    lines = [
+        f"krun {parent['release']}, pid {parent['pid']}, {parent['state']} since {_time(parent['since'])} (kernel {parent['kernel']})",
+        f"runs {ir['path']} ({ir['digest'][:19]}…), loaded {_time(ir['loaded_at'])}",
+    ]
+    if last is not None:
+        lines.append(reload_line(last))
+        if last["reason"]:
+            lines.append(f"  {last['reason']}")
+    return lines
+
+
+def reload_line(last: dict[str, Any]) -> str:
+    """One line about a reload: result, duration, operations."""
+    counts = ", ".join(f"{name} {count}" for name, count in last["operations"].items()) or "no operation"
+    text = (
+        f"last reload {last['result']} {_time(last['at'])} in {last['duration_us'] / 1000:.1f} ms: {counts}"
+    )
+    return text + (f", {len(last['failures'])} failed" if last["failures"] else "")
+
+
+def plain(state: dict[str, Any]) -> str:
+    """Text without escapes or frames, columns padded: for pipes, logs and narrow screens."""
+    lines = summary(state)
+    for title, headings, rows in sections(state):
+        table = [list(headings), *rows]
+        widths = [max(len(row[i]) for row in table) for i in range(len(headings))]
+        lines += ["", title.upper()]
+        lines += [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in table
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def render(state: dict[str, Any], console: Console) -> None:
+    """Tables on a terminal."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    for line in summary(state):
+        console.print(Text(line))
+    for title, headings, rows in sections(state):
+        table = Table(
+            title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1)
+        )
+        for heading in headings:
+            table.add_column(heading, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
+        console.print(table)
+
+
+def _style(cell: str) -> str:
+    word = cell.split(" ", 1)[0]
+    return "green" if word in _GOOD else "red" if word in _BAD else ""
+
+
+def _process(p: dict[str, Any]) -> list[str]:
+    memory = "" if p["pss_kb"] is None else f"{p['pss_kb'] / 1024:.1f} MB"
+    return [
+        p["name"],
+        str(p["pid"] or "-"),
+        p["state"],
+        str(p["restarts"]),
+        _age(p["since"]),
+        memory,
+        p["problem"] or "",
+    ]
+
+
+def _instance(i: dict[str, Any]) -> list[str]:
+    base, effective = i.get("priority"), i.get("effective_priority")
+    priority = _text(effective) if base == effective else f"{_text(effective)} ({_text(base)})"
+    return [
+        _text(i.get("name")),
+        _text(i.get("interface")),
+        _text(i.get("vrid")),
+        _text(i.get("version")),
+        _text(i.get("state")),
+        priority,
+        _text(i.get("master")),
+        _age(i.get("since")),
+        _list(i.get("vips")),
+    ]
+
+
+def _group(g: dict[str, Any]) -> list[str]:
+    return [_text(g.get("name")), _text(g.get("state")), _list(g.get("members"))]
+
+
+def _tracker(t: dict[str, Any]) -> list[str]:
+    detail = f"{t['counter']} (rise {t.get('rise')}, fall {t.get('fall')})" if "counter" in t else ""
+    return [_text(t.get("name")), _text(t.get("kind")), _text(t.get("state")), detail]
+
+
+def _virtual_server(v: dict[str, Any]) -> Rows:
+    quorum = v.get("quorum") or {}
+    text = f"{'up' if quorum.get('up') else 'down'} (weight {quorum.get('weight')}, quorum {quorum.get('needed')})"
+    sorry = v.get("sorry_server")
+    if sorry and sorry.get("active"):
+        text += f", sorry server {sorry['identity']} answers"
+    return [[_text(v.get("name")), "", text, "", ""], *(_server(s) for s in v.get("real_servers", ()))]
+
+
+def _server(server: dict[str, Any]) -> list[str]:
+    weight, effective = server.get("weight"), server.get("effective_weight")
+    return [
+        "",
+        _text(server.get("identity")),
+        _text(server.get("state")),
+        _text(weight) if effective in (None, weight) else f"{_text(effective)} ({_text(weight)})",
+        ", ".join(_check(c) for c in server.get("checkers", ())) or "none",
+    ]
+
+
+def _check(c: dict[str, Any]) -> str:
+    label, state = _text(c.get("checker")), _text(c.get("state"))
+    if c.get("suspended"):
+        state = "suspended"
+    reason = c.get("reason") or ""
+    return f"{label} {state}" + (f" ({reason})" if reason and state == "down" else "")
+
+
+def _time(seconds: object) -> str:
+    """Local time."""
+    if not isinstance(seconds, int | float) or not seconds:
+        return "-"
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _age(seconds: object) -> str:
+    """How long ago: ``42s``, ``3m 12s``, ``5h 2m``, ``12d 4h``."""
+    if not isinstance(seconds, int | float) or not seconds:
+        return "-"
+    age = max(0, int(time.time() - seconds))
+    days, hours, minutes = age // 86400, age // 3600 % 24, age // 60 % 60
+    if days:
+        return f"{days}d {hours}h"
+    if hours:
+        return f"{hours}h {minutes}m"
+    return f"{minutes}m {age % 60}s" if minutes else f"{age}s"
+
+
+def _list(value: object) -> str:
+    if isinstance(value, Iterable) and not isinstance(value, str | dict):
+        return " ".join(
+            _text(v.get("identity", v.get("address", v)) if isinstance(v, dict) else v) for v in value
+        )
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    return "-" if value is None else str(value)

@@ -1,0 +1,38 @@
+"""What a child process is born with."""
+
+from __future__ import annotations
+
+import mmap
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kir.model import Config
+
+
+@dataclass(slots=True)
+class ChildContext:
+    """Made by the parent before the fork, read by the child after it.
+
+    ``name``: ``vrrp``, ``check`` or ``script``. ``config`` and ``digest``: the IR to run. ``kernel``: ``linux`` or ``memory``.
+    ``run_dir``: where sockets live. ``listener``: the child's own listening unix socket (hello, status, reload come in here).
+    ``promises``: what the predecessor had promised to the outside, by key (an instance's name, say), as it last said so to
+    the parent, and ``promised_at_us`` when it was last seen alive (CLOCK_MONOTONIC); empty at the first start.
+    ``channel``: a SOCK_SEQPACKET pair's end to the parent: the child sends promises there (`krun.parent.promises`).
+    ``alive``: shared memory; the child's loop writes its clock there, so that a promise's age can be known after its death.
+    ``restarts``: how often this child was restarted.
+    """
+
+    name: str
+    config: Config
+    digest: str
+    kernel: str
+    run_dir: Path
+    listener: socket.socket
+    channel: socket.socket
+    alive: mmap.mmap
+    promises: Mapping[str, bytes] = field(default_factory=dict)
+    promised_at_us: int = 0
+    restarts: int = 0
+    drain_us: int = 0

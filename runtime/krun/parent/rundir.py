@@ -1,0 +1,86 @@
+"""The run directory: where sockets and the pid file live, and the lock that keeps a second krun out."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+
+class RunDirError(Exception):
+    """The run directory cannot be used; the text says why and what to do."""
+
+
+class RunDir:
+    """``path`` made (0700) and locked for this process, until `release` or its end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = -1
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            details = path.stat()
+        except OSError as error:
+            raise RunDirError(
+                f"{path}: cannot be made the run directory: {error.strerror or error}"
+            ) from None
+        if details.st_uid != os.geteuid():
+            raise RunDirError(
+                f"{path}: belongs to user {details.st_uid}, not to the user that krun runs as; choose another --run-dir"
+            )
+        if details.st_mode & 0o022:
+            raise RunDirError(
+                f"{path}: others may write there (mode {details.st_mode & 0o7777:04o}), so they could answer in krun's "
+                "place; `chmod go-w` it or choose another --run-dir"
+            )
+        try:
+            while True:
+                self._lock = os.open(
+                    self.pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+                )
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _same_file(self._lock, self.pid_file):
+                    break
+                os.close(self._lock)  # its owner ended and removed it between our open and our lock
+        except BlockingIOError:
+            holder = os.read(self._lock, 32).decode("ascii", "replace").strip()
+            os.close(self._lock)
+            raise RunDirError(
+                f"krun runs already with run directory {path}"
+                + (f" (pid {holder})" if holder else "")
+                + "; stop it with `krunctl stop`, or give this one another --run-dir"
+            ) from None
+        except OSError as error:
+            raise RunDirError(f"{self.pid_file}: {error.strerror or error}") from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    @property
+    def pid_file(self) -> Path:
+        return self.path / "krun.pid"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.path / "krun.sock"
+
+    def child_socket(self, name: str) -> Path:
+        """Where the child ``name`` listens."""
+        return self.path / f"{name}.sock"
+
+    def release(self) -> None:
+        """Remove what was ours and give the lock back."""
+        if self._lock >= 0:
+            for pattern in ("*.sock", "next-*.ir"):
+                for path in self.path.glob(pattern):
+                    path.unlink(missing_ok=True)
+            self.pid_file.unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _same_file(handle: int, path: Path) -> bool:
+    """Whether ``path`` still names the file that is open as ``handle``."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False

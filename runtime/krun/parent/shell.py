@@ -1,0 +1,344 @@
+"""What runs in a forked child around the protocol process: loop, signals, control socket, the clock that says it is alive.
+
+Signals, decided once for all children: they stay in the parent's process group, and SIGTERM, SIGINT and SIGHUP from the
+terminal, the service manager or ``kill -- -PGID`` do nothing in them. A child ends in order when the parent says ``stop`` on
+its control socket, and without a word when the parent is gone. So a signal to the whole group is one event, the parent's, and
+there is no race between "told to stop" and "died".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import logging
+import mmap
+import os
+import signal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+
+from kir.model import Config
+from krun import logs
+from krun.control.framing import Message
+from krun.control.server import Answer, ControlServer
+from krun.kernel.door import KernelUnavailable
+from krun.loop.clock import now_us
+from krun.loop.memory import Account
+from krun.parent import alive, privileges, promises
+from krun.parent.child import Child
+from krun.parent.context import ChildContext
+
+log = logging.getLogger("krun.shell")
+
+ALIVE_EVERY_S = 0.1
+MEMORY_EVERY_S = 60.0
+PARENT_GONE = signal.SIGUSR2
+STUCK_END_S = 1.0
+"""How long a child whose parent is gone may take to end by itself; then SIGALRM's default action ends it, loop or no loop."""
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_NAME = 15
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, PARENT_GONE, signal.SIGCHLD)
+
+Make = Callable[[ChildContext], Child]
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What the shell is told beside the context: the parent's pid, how to log, and whether to account for memory."""
+
+    parent_pid: int
+    log_format: str = "text"
+    log_level: int = logging.INFO
+    memory_debug: bool = False
+
+
+def blocked_signals() -> set[signal.Signals]:
+    """Block what the shell handles; the parent calls this before the fork, and gives the result back to the mask after it."""
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+    return {signal.Signals(number) for number in old}
+
+
+def run(make: Make, context: ChildContext, birth: Birth, mask: Iterable[signal.Signals]) -> NoReturn:
+    """Be the child, from right after the fork to its end. Never returns and never unwinds into the parent's frames."""
+    code = 1
+    try:
+        logs.setup(f"krun-{context.name}", birth.log_format, birth.log_level)
+        _settle(context, birth)
+        code = Shell(make, context, frozenset(mask), birth.memory_debug).run()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException as error:  # noqa: BLE001 - the last frame of this process
+        say(error)
+    finally:
+        logging.shutdown()
+        os._exit(code)
+
+
+def say(error: BaseException) -> None:
+    """One line about an unexpected error, and the traceback at debug level."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f" at {place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place is not None else ""
+    log.critical("internal error, this process ends: %s: %s%s", type(error).__name__, error, where)
+    log.debug("traceback", exc_info=error)
+
+
+def _settle(context: ChildContext, birth: Birth) -> None:
+    """Make this process its own: signals off the parent's wake-up socket, descriptors closed, tied to the parent's life."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # The handler counts only once it stands; until then the signal is blocked.
+    signal.signal(PARENT_GONE, _parent_gone)
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        privileges.drop(context.name, libc)
+    except OSError as error:
+        log.warning("runs with all of the parent's privileges: %s", _words(error))
+    libc.prctl(_PR_SET_PDEATHSIG, PARENT_GONE.value, 0, 0, 0)
+    libc.prctl(_PR_SET_NAME, f"krun-{context.name}".encode()[:15], 0, 0, 0)
+    if os.getppid() != birth.parent_pid:  # it died between fork and prctl
+        os._exit(0)
+    close_all_but((0, 1, 2, context.listener.fileno(), context.channel.fileno()))
+    gc.freeze()  # what came with the fork is never garbage; do not touch its pages
+
+
+def close_all_but(keep: Iterable[int]) -> None:
+    """Close every descriptor that is not in ``keep``."""
+    low = 0
+    for fd in sorted(set(keep)):
+        if low < fd:  # os.closerange(0, 0) would close everything: it asks the kernel for 0 to -1
+            os.closerange(low, fd)
+        low = fd + 1
+    os.closerange(low, max(os.sysconf("SC_OPEN_MAX"), 65536))
+
+
+def _parent_gone(_number: int, _frame: object) -> None:
+    """The channel's end of file lets the child end cleanly; this is for a child whose loop does not turn."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, STUCK_END_S)
+
+
+class Shell:
+    """One child's life in its event loop."""
+
+    def __init__(
+        self, make: Make, context: ChildContext, mask: frozenset[signal.Signals], memory_debug: bool = False
+    ) -> None:
+        self._make = make
+        self._context = context
+        self._mask = mask
+        self._loop = asyncio.new_event_loop()
+        self._exit: asyncio.Future[int] = self._loop.create_future()
+        self._child: Child | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._prepared: str | None = None
+        self._memory_debug = memory_debug
+        self._memory: Account | None = None
+
+    def run(self) -> int:
+        """Returns the exit status."""
+        asyncio.set_event_loop(self._loop)
+        self._loop.set_exception_handler(self._unexpected)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+            self._loop.add_signal_handler(number, self._ignored, number)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+        context = self._context
+        context.channel.setblocking(False)
+        self._loop.add_reader(context.channel.fileno(), self._channel_readable)
+        server = ControlServer(self._loop, context.listener, self._request)
+        self._tick(context.alive)
+        self._child = self._make(context)
+        self._starting = self._loop.create_task(self._start(self._child))
+        code = self._loop.run_until_complete(self._exit)
+        server.close()
+        return code
+
+    def _end(self, code: int) -> None:
+        if not self._exit.done():
+            self._exit.set_result(code)
+
+    def _tick(self, memory: mmap.mmap) -> None:
+        alive.write(memory, now_us())
+        self._loop.call_later(ALIVE_EVERY_S, self._tick, memory)
+
+    def _ignored(self, number: int) -> None:
+        log.debug("%s does nothing here: krun's parent process takes it", signal.Signals(number).name)
+
+    # -- beginning and end
+
+    async def _start(self, child: Child) -> None:
+        try:
+            await child.start(self._loop)
+        except KernelUnavailable as error:
+            log.error("cannot start: %s", error)
+            self._end(1)
+            return
+        except OSError as error:
+            log.error("cannot start: %s", _words(error))
+            self._end(1)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this process with one line
+            say(error)
+            self._end(1)
+            return
+        try:
+            promises.ready(self._context.channel)
+        except OSError:
+            return  # the parent is gone; the channel's reader ends us
+        log.debug("ready")
+        if self._memory_debug:
+            self._memory = Account()
+            self._loop.call_later(MEMORY_EVERY_S, self._account_again)
+
+    async def _stop(self, answer: Answer, budget_s: float) -> None:
+        assert self._child is not None
+        if self._starting is not None and not self._starting.done():
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+        code = 0
+        try:
+            await asyncio.wait_for(self._child.stop(), budget_s)
+        except TimeoutError:
+            log.error("the orderly stop was not done within %.1f s", budget_s)
+            code = 1
+        except Exception as error:  # noqa: BLE001 - it must end all the same
+            say(error)
+            code = 1
+        answer({"ok": code == 0})
+        self._end(code)
+
+    def _channel_readable(self) -> None:
+        try:
+            data = self._context.channel.recv(4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            return
+        self._loop.remove_reader(self._context.channel.fileno())
+        if self._exit.done():
+            return
+        log.warning("krun's parent process is gone: this one ends too and leaves everything as it is")
+        try:
+            if self._child is not None:
+                self._child.abandon()
+        except Exception as error:  # noqa: BLE001 - it must end all the same
+            say(error)
+        self._end(0)
+
+    def _unexpected(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            say(error)
+            self._end(1)
+        else:
+            log.warning("event loop: %s", context.get("message", "?"))
+
+    def _account_again(self) -> None:
+        self._account("in the last minute")
+        self._loop.call_later(MEMORY_EVERY_S, self._account_again)
+
+    def _account(self, when: str) -> None:
+        if self._memory is not None:
+            found = self._memory.growth()
+            changed = ", ".join(f"{kind} {count:+d}" for kind, count in found["changed"].items())
+            log.info(
+                "memory: peak %d kB, %d objects; %s: %s",
+                found["peak_kb"],
+                found["objects"],
+                when,
+                changed or "no change",
+            )
+
+    # -- requests
+
+    def _request(self, request: Message, answer: Answer) -> None:
+        operation = request.get("op")
+        child = self._child
+        if operation == "hello":
+            answer(
+                {"ok": True, "nonce": request.get("nonce"), "name": self._context.name, "pid": os.getpid()}
+            )
+        elif child is None:
+            answer({"ok": False, "error": "not started yet"})
+        elif operation == "status":
+            try:
+                answer({"ok": True, "status": child.status()})
+            except Exception as error:
+                log.error("no status: %s: %s", type(error).__name__, error)
+                log.debug("traceback", exc_info=error)
+                answer({"ok": False, "error": f"{type(error).__name__}: {error}"})
+        elif operation in ("prepare", "commit") and self._stopping is not None:
+            answer({"ok": False, "error": "it is stopping"})
+        elif operation == "prepare":
+            self._prepare(child, str(request.get("path")), str(request.get("digest")), answer)
+        elif operation == "commit":
+            self._commit(child, answer)
+        elif operation == "abort":
+            self._prepared = None
+            child.abort()
+            answer({"ok": True})
+        elif operation == "stop":
+            if self._stopping is None:
+                self._stopping = self._loop.create_task(
+                    self._stop(answer, float(request.get("budget_s", 5.0)))
+                )
+        else:
+            answer({"ok": False, "error": f"unknown request {operation!r}"})
+
+    def _prepare(self, child: Child, path: str, digest: str, answer: Answer) -> None:
+        if self._starting is not None and not self._starting.done():
+            self._starting.add_done_callback(lambda _task: self._prepare(child, path, digest, answer))
+            return
+        try:
+            config = msgspec.msgpack.decode(Path(path).read_bytes(), type=Config)
+            operations = child.prepare(config, digest)
+        except (ValueError, OSError, msgspec.MsgspecError) as error:
+            child.abort()
+            answer({"ok": False, "error": _words(error)})
+            return
+        except Exception as error:
+            log.error("reload refused: %s: %s", type(error).__name__, error)
+            log.debug("traceback", exc_info=error)
+            child.abort()
+            answer({"ok": False, "error": f"internal error: {type(error).__name__}: {error}"})
+            return
+        self._prepared = digest
+        answer({"ok": True, "operations": operations})
+
+    def _commit(self, child: Child, answer: Answer) -> None:
+        if self._prepared is None:
+            answer({"ok": False, "error": "nothing was prepared"})
+            return
+        self._prepared = None
+        try:
+            result = child.commit()
+        except Exception as error:  # noqa: BLE001 - said in one line
+            # Half applied: the successor reads the kernel and brings the rest about.
+            say(error)
+            answer({"ok": False, "error": f"{type(error).__name__}: {error}"})
+            self._end(1)
+            return
+        answer({"ok": True, **result})
+        if self._memory is not None:
+            self._loop.call_soon(self._account, "through the reload")
+        else:
+            gc.freeze()  # the new configuration lives as long as the process
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+__all__ = ["Birth", "Make", "Shell", "blocked_signals", "close_all_but", "run", "say"]

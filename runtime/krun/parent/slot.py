@@ -1,0 +1,303 @@
+"""One child, as the parent sees it: born, watched, replaced, stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from kir.model import Config
+from krun.control.client import Conversation
+from krun.control.server import listen
+from krun.loop.events import Handle
+from krun.loop.reactor import Reactor
+from krun.parent import alive, shell
+from krun.parent.backoff import Backoff
+from krun.parent.context import ChildContext
+from krun.parent.periods import Periods, hello_period
+from krun.parent.promises import PromiseStore, pair
+from krun.parent.rundir import RunDir
+from krun.parent.watchdog import Watchdog
+from krun.parent.witness import Witness
+
+log = logging.getLogger("krun.parent")
+
+State = Literal["starting", "running", "waiting", "stopping", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all children share."""
+
+    run_dir: RunDir
+    kernel: str
+    log_format: str = "text"
+    log_level: int = logging.INFO
+    memory_debug: bool = False
+    drain_us: int = 0
+
+
+class Slot:
+    """The place of one child process; the processes in it come and go.
+
+    ``changed`` is called when the state changes to ``running``, ``waiting`` or ``ended``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: shell.Make,
+        loop: Reactor,
+        settings: Settings,
+        periods: Periods,
+        changed: Callable[[Slot], None],
+    ) -> None:
+        self.name = name
+        self.state: State = "ended"
+        self.pid = 0
+        self.restarts = 0
+        self.since = 0.0
+        """When the process was forked, seconds since the epoch."""
+        self.problem = ""
+        """Why the last process ended, or why there is none; empty while all is well."""
+        self.config = Config()
+        self.digest = ""
+        self.promises = PromiseStore()
+        self._make = make
+        self._loop = loop
+        self._settings = settings
+        self._periods = periods
+        self._changed = changed
+        self._backoff = Backoff(periods.young, periods.unit)
+        self._alive = alive.shared()
+        self._born_at = 0.0
+        self._channel: socket.socket | None = None
+        self._retry: Handle | None = None
+        self._watchdog: Watchdog | None = None
+        self._stopped: Callable[[], None] | None = None
+        self._continued_at = float("-inf")
+        self._deaths = 0
+        self.conversation = Conversation(loop, settings.run_dir.child_socket(name))
+
+    # -- birth
+
+    def start(self, config: Config, digest: str) -> None:
+        """Fork the child to run ``config``. Where that fails it is tried again, later and later."""
+        self.config, self.digest = config, digest
+        self._fork()
+
+    def _fork(self) -> None:
+        self._retry = None
+        settings = self._settings
+        try:
+            listener = listen(settings.run_dir.child_socket(self.name))
+            ours, theirs = pair()
+        except OSError as error:
+            self._failed(f"cannot make its sockets: {error}")
+            return
+        context = ChildContext(
+            name=self.name,
+            config=self.config,
+            digest=self.digest,
+            kernel=settings.kernel,
+            run_dir=settings.run_dir.path,
+            listener=listener,
+            channel=theirs,
+            alive=self._alive,
+            promises=dict(self.promises.values),
+            promised_at_us=alive.read(self._alive),
+            restarts=self.restarts,
+            drain_us=settings.drain_us,
+        )
+        birth = shell.Birth(os.getpid(), settings.log_format, settings.log_level, settings.memory_debug)
+        sys.stdout.flush()
+        mask = shell.blocked_signals()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            pid = -1
+            self._failed(f"cannot fork: {error.strerror or error}")
+        if pid == 0:
+            shell.run(self._make, context, birth, mask)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        listener.close()
+        theirs.close()
+        if pid < 0:
+            ours.close()
+            return
+        self.pid = pid
+        self.since = time.time()
+        self._born_at = self._loop.time()
+        self.state = "starting"
+        self.promises.born()
+        self._channel = ours
+        self._loop.add_reader(ours.fileno(), self._channel_readable)
+        period = hello_period(self.name, self.config, self._periods)
+        self._watchdog = Watchdog(
+            self._loop,
+            self.conversation.ask,
+            period=period,
+            grace=max(period, self._periods.grace_least),
+            stuck=self._stuck,
+            witness=lambda: Witness(self.pid, self._alive),
+        )
+        self._watchdog.start(self._periods.start)
+
+    def _failed(self, why: str) -> None:
+        self.problem = why
+        self._again(self._backoff.died(0.0, was_ready=False), f"{self.name}: {why}")
+
+    def _channel_readable(self) -> None:
+        if self._channel is None:
+            return
+        if not self.promises.drain(self._channel):
+            self._close_channel()
+        if self.state == "starting" and self.promises.ready:
+            self.state = "running"
+            self.problem = ""
+            self._changed(self)
+
+    def _close_channel(self) -> None:
+        if self._channel is not None:
+            self._loop.remove_reader(self._channel.fileno())
+            self._channel.close()
+            self._channel = None
+
+    # -- watch
+
+    def adopt(self, config: Config, digest: str) -> None:
+        """From now on this is what a successor runs; a child in back-off gets another chance at once."""
+        self.config, self.digest = config, digest
+        period = hello_period(self.name, config, self._periods)
+        if self._watchdog is not None:
+            self._watchdog.pace(period, max(period, self._periods.grace_least))
+        self._backoff.reset()
+        if self.state == "waiting" and self._retry is not None:
+            self._retry.cancel()
+            self._fork()
+
+    def suspend_watch(self, suspended: bool) -> None:
+        """While a phase of a reload runs, with a time limit of its own, nothing is held against the child."""
+        if self._watchdog is not None:
+            self._watchdog.suspended = suspended
+
+    @property
+    def last_hello_s(self) -> float | None:
+        """Seconds since the child last answered a hello."""
+        if self._watchdog is None or self._watchdog.last_answer is None:
+            return None
+        return self._loop.time() - self._watchdog.last_answer
+
+    def kill(self, why: str) -> None:
+        """SIGKILL; the rest happens when it is reaped."""
+        if self.pid:
+            self.problem = why
+            log.error("%s process (pid %d): %s; killed", self.name, self.pid, why)
+            os.kill(self.pid, signal.SIGKILL)
+
+    def _stuck(self, why: str) -> None:
+        self.kill(f"its event loop does not turn: {why}")
+
+    def suspended_by_signal(self) -> None:
+        """waitid says that it was stopped (SIGSTOP, SIGTSTP, SIGTTOU): continued once, replaced when it happens again soon."""
+        now = self._loop.time()
+        if now - self._continued_at < self._periods.calm:
+            self.kill("it was stopped by a signal again")
+            return
+        self._continued_at = now
+        log.warning("%s process (pid %d) was stopped by a signal: continued", self.name, self.pid)
+        os.kill(self.pid, signal.SIGCONT)
+
+    # -- death
+
+    def reaped(self, status: int) -> None:
+        """The process ended with ``status`` as waitpid(2) has it."""
+        pid, self.pid = self.pid, 0
+        if self._channel is not None:
+            while self.promises.drain(self._channel) and self._more():
+                pass
+            self._close_channel()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
+        code = os.waitstatus_to_exitcode(status)
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+        if self.state == "stopping":
+            self.state = "ended"
+            self.promises.clear()
+            self.conversation.close("it ended")
+            if code != 0:
+                log.warning("%s process (pid %d) %s while it stopped", self.name, pid, how)
+            self._done()
+            return
+        self._deaths += 1
+        self.problem = f"{self.problem}; it {how}" if self.problem else f"it {how}"
+        lived = self._loop.time() - self._born_at
+        delay = self._backoff.died(lived, self.promises.ready)
+        # The successor exists before anybody hears of the death: whoever reacts finds it.
+        self._again(delay, f"{self.name} process (pid {pid}) {how} after {lived:.1f} s")
+        self.conversation.close(f"it {how}")
+
+    def _more(self) -> bool:
+        """Whether something still waits in the channel of a dead child."""
+        assert self._channel is not None
+        try:
+            return bool(self._channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
+
+    def _again(self, delay: float, what: str) -> None:
+        if self._backoff.alarming:
+            log.critical("%s; next start in %g s. It does not come up: somebody has to look", what, delay)
+        elif delay:
+            log.error("%s; next start in %g s", what, delay)
+        else:
+            log.error("%s; started again", what)
+        self.restarts += 1
+        self.state = "waiting"
+        if delay:
+            self._retry = self._loop.call_later(delay, self._fork)
+            self._changed(self)
+        else:
+            # Out of this stack: a fork that fails at once must not recurse.
+            self._retry = self._loop.call_later(0, self._fork)
+
+    # -- stop
+
+    def stop(self, budget: float, done: Callable[[], None]) -> None:
+        """Orderly stop within ``budget`` seconds, then SIGKILL; ``done`` when the process is gone."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        self.state = "stopping"
+        self._stopped = done
+        if not self.pid:
+            self.state = "ended"
+            self._done()
+            return
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        # The child knows its limit and reports; ours is a little longer, for the child that does not.
+        margin = min(0.2, budget / 5)
+        self._loop.call_later(budget, lambda pid=self.pid: self._overdue(pid))  # type: ignore[misc]
+        self.conversation.ask({"op": "stop", "budget_s": budget - margin}, budget, self._stop_answered)
+
+    def _stop_answered(self, message: object, why: str) -> None:
+        if message is None and self.pid and self.state == "stopping":
+            self.kill(f"it did not stop: {why}")
+
+    def _overdue(self, pid: int) -> None:
+        if self.pid == pid:
+            self.kill("it did not stop in time")
+
+    def _done(self) -> None:
+        done, self._stopped = self._stopped, None
+        self._changed(self)
+        if done is not None:
+            done()

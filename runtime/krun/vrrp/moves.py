@@ -1,0 +1,112 @@
+"""Becoming master and ceasing to be it: what several transitions have in common."""
+
+from __future__ import annotations
+
+import logging
+
+from krun.vrrp.events import (
+    Action,
+    AddVips,
+    AdvertReceived,
+    Announce,
+    Count,
+    DropAnnouncements,
+    Log,
+    Notify,
+    RemoveVips,
+    SendAdvert,
+)
+from krun.vrrp.state import Actions, Role, Settings, State, replace
+from krun.vrrp.timers import master_down_us
+
+
+def down_us(settings: Settings, state: State) -> int:
+    """Master_Down_Interval as things stand."""
+    return master_down_us(settings.config, state.speaks, state.interval_us)
+
+
+def entering(word: str, faults: frozenset[str] = frozenset()) -> Log:
+    if faults:
+        return Log(logging.WARNING, f"Entering {word} STATE: {'; '.join(sorted(faults))}")
+    return Log(logging.INFO, f"Entering {word} STATE")
+
+
+def follow(settings: Settings, state: State, event: AdvertReceived, now: int) -> State:
+    """Take over the sender as master: interval (version 3), Master_Down_Timer."""
+    interval = event.interval_us if settings.config.version == 3 else settings.config.advert_int_us
+    down = master_down_us(settings.config, state.speaks, interval)
+    return replace(
+        state,
+        wanted=False,
+        interval_us=interval,
+        master=event.source,
+        master_priority=event.priority,
+        deadline=max(now, state.not_before) + down,
+    )
+
+
+def become_master(settings: Settings, state: State, now: int) -> tuple[State, Actions]:
+    """RFC 9568 section 6.4.2: advertise first, then take the addresses, then tell the neighbours."""
+    config, garp = settings.config, settings.config.garp
+    # The first interval is shortened by the phase: sending early harms nobody, and from then on the grid is spread.
+    first = config.advert_int_us - config.advert_int_us * settings.phase // 1000
+    repeated = garp.delay_us > 0 and garp.repeat > 0
+    state = replace(
+        state,
+        role=Role.MASTER,
+        wanted=True,
+        demoted=False,
+        interval_us=config.advert_int_us,
+        deadline=now + first,
+        master=state.source,
+        master_priority=state.priority,
+        preempt_at=None,
+        since=now,
+        garp_second_at=now + garp.delay_us if repeated else None,
+        garp_refresh_at=now + garp.delay_us + garp.refresh_us if garp.refresh_us else None,
+        garp_lower_at=None,
+        conflict_at=None,
+        conflict_heard=False,
+    )
+    actions: list[Action] = [
+        SendAdvert(state.speaks),
+        Log(logging.INFO, "Entering MASTER STATE"),
+        Count("become_master"),
+        AddVips(),
+    ]
+    if garp.repeat:
+        actions.append(Announce(garp.repeat))
+    actions.append(Notify("MASTER"))
+    return state, tuple(actions)
+
+
+def leave(state: State, now: int, role: Role, deadline: int | None, entering: Log) -> tuple[State, Actions]:
+    """No longer master: VIPs off, announcements void, the state told. ``deadline`` is the next timer's."""
+    state = replace(
+        state,
+        role=role,
+        wanted=False,
+        deadline=deadline,
+        since=now,
+        preempt_at=None,
+        garp_second_at=None,
+        garp_refresh_at=None,
+        garp_lower_at=None,
+        conflict_at=None,
+        conflict_heard=False,
+    )
+    return state, (entering, DropAnnouncements(), RemoveVips(), Count("release_master"), Notify(role.name))
+
+
+def yield_to(settings: Settings, state: State, event: AdvertReceived, now: int) -> tuple[State, Actions]:
+    """RFC 9568 section 6.4.3: a better one is there."""
+    before: Actions = ()
+    if settings.config.higher_prio_send_advert:
+        before = (SendAdvert(state.speaks),)
+    heard = follow(settings, state, event, now)
+    why = Log(
+        logging.INFO,
+        f"Entering BACKUP STATE: {event.source} advertises priority {event.priority}, ours is {state.speaks}",
+    )
+    state, actions = leave(heard, now, Role.BACKUP, heard.deadline, why)
+    return state, before + actions

@@ -1,0 +1,393 @@
+"""The VRRP process: the director's machine between a kernel and an event loop. Decides nothing by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from kir.model import Config, VrrpInstance
+from kir.plan.operations import AddressOperation
+from kir.state import AddressKey, address_key
+from krun.kernel import open_kernel
+from krun.kernel.door import (
+    AddressChanged,
+    AddressesAndLinks,
+    Announcer,
+    Kernel,
+    KernelEvent,
+    LinkChanged,
+    Resynchronised,
+)
+from krun.loop.clock import now_us
+from krun.notify.client import ScriptClient
+from krun.parent.context import ChildContext
+from krun.parent.promises import PromiseSender
+from krun.vrrp import reload, status, unsupported
+from krun.vrrp.announcements import Batch, Pacer
+from krun.vrrp.director import Director
+from krun.vrrp.effects import (
+    AnnounceAddresses,
+    ChangeAddresses,
+    Effect,
+    ForgetAnnouncements,
+    Remember,
+    Rewire,
+    Say,
+    TellOutside,
+    Transmit,
+)
+from krun.vrrp.identity import Endpoint
+from krun.vrrp.promises import inherit
+from krun.vrrp.scripts import Checks, Notifier
+from krun.vrrp.sockets import Sockets
+
+log = logging.getLogger("krun.vrrp")
+
+RETRY_S = 1.0
+"""How often a socket that cannot be opened is tried again."""
+
+
+class VrrpChild:
+    """All virtual routers of a director; the contract is `krun.parent.child.Child`."""
+
+    def __init__(self, context: ChildContext) -> None:
+        self._context = context
+        self._director = Director(context.config)
+        self._pacer = Pacer()
+        self._promises = PromiseSender(context.channel)
+        self._prepared: reload.ReloadPlan | None = None
+        self._events: list[KernelEvent] = []
+        self._events_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0
+        self._retry: asyncio.TimerHandle | None = None
+        self._running = False
+        self._failures: list[str] = []
+        self._written: Counter[str] = Counter()
+        self._mute: dict[str, int] = {}
+
+    # -- the contract
+
+    async def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Learn interfaces and addresses, adopt what is ours, begin. Raises KernelUnavailable or OSError."""
+        self._loop = loop
+        config = self._context.config
+        self._kernel: Kernel = open_kernel(self._context.kernel, config)
+        self._rtnetlink: AddressesAndLinks = self._kernel.rtnetlink()
+        self._announcer: Announcer = self._kernel.announcer()
+        self._sockets = Sockets(self._kernel, loop, self._received, self._socket_failed)
+        self._client = ScriptClient(self._context.run_dir, loop)
+        self._notifier = Notifier(self._client)
+        self._checks = Checks(self._client, loop, self._script_ended)
+        self._rtnetlink.set_own(_own(config))
+        self._rtnetlink.subscribe(self._kernel_event)
+        if self._rtnetlink.fileno() >= 0:
+            loop.add_reader(self._rtnetlink.fileno(), self._rtnetlink.read_events)
+        _schedule(config)
+        for text in unsupported.warnings(config):
+            log.warning("%s", text)
+        director = self._director
+        for name, link in self._rtnetlink.links().items():
+            director.seen_link(name, link.up)
+        director.broken = reload.problems(config)
+        for name, source in self._all_sources(config).items():
+            director.seen_source(name, source)
+        now = now_us()
+        heritage = inherit(config.vrrp_instances, self._context.promises, self._context.promised_at_us, now)
+        self._running = True
+        self._run(director.start(now, self._rtnetlink.addresses(), heritage, _startup_delay(config)))
+        self._checks.set(config.vrrp_scripts)
+        self._rearm()
+
+    def prepare(self, config: Config, digest: str) -> dict[str, Any]:
+        """Judge a configuration; returns the counts of what it would change. Raises ValueError."""
+        plan = reload.plan_reload(self._director.config, config)
+        self._prepared = plan
+        return {**plan.operations(), **reload.address_operations(self._director, plan)}
+
+    def commit(self) -> dict[str, Any]:
+        """Change to what was prepared."""
+        plan, self._prepared = self._prepared, None
+        if plan is None:
+            raise ValueError("nothing was prepared")
+        self._failures, self._written = [], Counter()
+        config = plan.config
+        self._rtnetlink.set_own(_own(config))
+        effects = reload.reconfigure(
+            self._director,
+            plan,
+            now_us(),
+            sources=self._all_sources(config),
+            present=self._rtnetlink.addresses(),
+        )
+        self._run(effects)
+        self._checks.set(config.vrrp_scripts)
+        for text in unsupported.warnings(config):
+            log.warning("%s", text)
+        self._rearm()
+        return {"operations": {**plan.operations(), **self._written}, "failures": self._failures}
+
+    def abort(self) -> None:
+        """Forget what was prepared."""
+        self._prepared = None
+
+    def status(self) -> dict[str, Any]:
+        """See `krun.vrrp.status`."""
+        return status.document(self._director, now_us())
+
+    async def stop(self) -> None:
+        """Priority 0, VIPs off, STOP told."""
+        if not self._running:
+            return
+        self._checks.stop()
+        self._run(self._director.stop(now_us()))
+        self._close()
+
+    def abandon(self) -> None:
+        """End without a word and leave everything as it is."""
+        if self._running:
+            self._running = False
+            self._close()
+
+    def _close(self) -> None:
+        self._running = False
+        for timer in (self._timer, self._retry):
+            if timer is not None:
+                timer.cancel()
+        if self._rtnetlink.fileno() >= 0:
+            self._loop.remove_reader(self._rtnetlink.fileno())
+        self._sockets.close()
+        self._rtnetlink.close()
+        self._announcer.close()
+        self._client.close()
+
+    # -- what comes in
+
+    def _received(self, at: Endpoint, pdu: bytes, source: str, destination: str, ttl: int) -> None:
+        effects = self._director.receive(at, pdu, source, destination, ttl, now_us())
+        if effects:
+            self._run(effects)
+        self._rearm()
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = now_us()
+        self._run(self._director.tick(now))
+        self._send_announcements(self._pacer.due(now))
+        self._rearm()
+
+    def _rearm(self) -> None:
+        """One timer for the earliest deadline. A timer that is early is left alone: it finds nothing to do and is set anew."""
+        at = self._director.next_deadline()
+        paced = self._pacer.next_deadline()
+        if paced is not None and (at is None or paced < at):
+            at = paced
+        if at is None or not self._running:
+            return
+        if self._timer is not None:
+            if self._timer_at <= at:
+                return
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self._loop.call_at(at / 1e6, self._tick)
+
+    def _script_ended(self, name: str, success: bool) -> None:
+        if self._running:
+            self._run(self._director.script_ended(name, success, now_us()))
+            self._rearm()
+
+    def _socket_failed(self, at: Endpoint, problem: str | None) -> None:
+        self._run(self._director.socket(at, problem, now_us()))
+        if problem is not None and self._retry is None:
+            self._retry = self._loop.call_later(RETRY_S, self._retry_sockets)
+
+    def _retry_sockets(self) -> None:
+        self._retry = None
+        if self._sockets.retry():
+            self._retry = self._loop.call_later(RETRY_S, self._retry_sockets)
+        self._rearm()
+
+    # -- the kernel's events
+
+    def _kernel_event(self, event: KernelEvent) -> None:
+        self._events.append(event)
+        if not self._events_due:
+            self._events_due = True
+            self._loop.call_soon(self._kernel_events)
+
+    def _kernel_events(self) -> None:
+        """Everything that came in at once: links first, since an interface that goes down takes addresses with it."""
+        self._events_due = False
+        events, self._events = self._events, []
+        if not self._running:
+            return
+        director = self._director
+        resync = any(isinstance(event, Resynchronised) for event in events)
+        devices: set[str] = set()
+        gone: list[AddressKey] = []
+        for event in events:
+            if isinstance(event, LinkChanged):
+                link = event.link
+                devices.add(link.name)
+                self._run(director.link(link.name, None if event.gone else link.up, now_us()))
+            elif isinstance(event, AddressChanged):
+                if event.key in director.ledger.have:
+                    if event.gone:
+                        gone.append(event.key)
+                elif address_is_foreign(event.key, director):
+                    devices.add(event.key.device)
+        if resync:
+            links = self._rtnetlink.links()
+            for name in director.links.keys() - links.keys():
+                self._run(director.link(name, None, now_us()))
+            for name, link in links.items():
+                if director.links.get(name) != link.up:
+                    self._run(director.link(name, link.up, now_us()))
+        present = self._rtnetlink.addresses()
+        if devices or resync:
+            for name, source in self._all_sources(director.config).items():
+                self._run(director.source(name, source, now_us()))
+        for key in gone:
+            # What we removed and added again ourselves is there by now.
+            if key not in present and key in director.ledger.have:
+                self._run(director.address_gone(key, now_us()))
+        if resync or devices:
+            self._run(director.put_back(present, now_us()))
+        self._rearm()
+
+    def _all_sources(self, config: Config) -> dict[str, str | None]:
+        """Where the adverts of each instance leave from: as configured, else the interface's own address."""
+        found: dict[tuple[str, str], str | None] = {}
+        here: set[str] | None = None
+        sources: dict[str, str | None] = {}
+        for instance in config.vrrp_instances:
+            if instance.source is None:
+                key = (instance.interface, instance.family)
+                if key not in found:
+                    found[key] = self._rtnetlink.source_address(*key)
+                sources[instance.name] = found[key]
+                continue
+            if _must_be_here(instance):
+                if here is None:
+                    here = {key.address for key in self._rtnetlink.addresses()}
+                if instance.source not in here:
+                    sources[instance.name] = None
+                    continue
+            sources[instance.name] = instance.source
+        return sources
+
+    # -- what goes out
+
+    def _run(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            kind = type(effect)
+            if kind is Transmit:
+                self._transmit(effect)  # type: ignore[arg-type]
+                continue
+            match effect:
+                case ChangeAddresses():
+                    self._change_addresses(effect)
+                case AnnounceAddresses():
+                    self._send_announcements(
+                        self._pacer.add(
+                            effect.instance, effect.targets, effect.rounds, effect.spacing_us, now_us()
+                        )
+                    )
+                case ForgetAnnouncements(instance=instance):
+                    self._pacer.forget(instance)
+                case TellOutside():
+                    self._notifier.tell(effect)
+                case Remember(key=key, value=value):
+                    if value is None:
+                        self._promises.withdraw(key)
+                    else:
+                        self._promises.promise(key, value)
+                case Say(level=level, subject=subject, text=text):
+                    log.log(level, "(%s) %s", subject, text)
+                case Rewire():
+                    self._sockets.want(self._director.endpoints())
+
+    def _transmit(self, effect: Transmit) -> None:
+        # Last words go by a socket that is there, or nowhere: its interface may be gone.
+        sock = self._sockets.known(effect.endpoint) if effect.farewell else self._sockets.get(effect.endpoint)
+        if sock is None:
+            return
+        for datagram in effect.datagrams:
+            try:
+                sock.send(datagram.pdu, datagram.source, datagram.destination, datagram.ttl)
+            except OSError as error:
+                if not effect.farewell:
+                    self._not_sent(effect.instance, datagram.destination, error)
+            else:
+                if self._mute:
+                    self._mute.pop(effect.instance, None)
+
+    def _not_sent(self, instance: str, destination: str, error: OSError) -> None:
+        """Said once for each kind of error, until an advert of the instance goes out again."""
+        entry = self._director.instances.get(instance)
+        if entry is not None:
+            entry.counters.send_err += 1
+        if self._mute.get(instance) != error.errno:
+            self._mute[instance] = error.errno or 0
+            log.error("(%s) cannot send adverts to %s: %s", instance, destination, error.strerror or error)
+
+    def _change_addresses(self, effect: ChangeAddresses) -> None:
+        for operation in effect.operations:
+            self._written[operation.op] += 1
+        for failure in self._rtnetlink.apply_addresses(effect.operations):
+            if isinstance(failure.operation, AddressOperation):
+                self._director.address_refused(failure.operation)
+            self._failures.append(failure.message)
+            log.error("%s: %s", failure.operation.target, failure.message)
+
+    def _send_announcements(self, batches: list[Batch]) -> None:
+        failed: set[str] = set()
+        for device, addresses in batches:
+            if device in failed:
+                continue
+            try:
+                self._announcer.announce(device, addresses)
+            except OSError as error:
+                failed.add(device)
+                log.warning("%s: cannot announce addresses: %s", device, error.strerror or error)
+
+
+def address_is_foreign(key: AddressKey, director: Director) -> bool:
+    """Whether an address event may matter for where adverts leave from: not one of our own VIPs."""
+    return director.ledger.wanted(key) is None
+
+
+def _must_be_here(config: VrrpInstance) -> bool:
+    return config.track_source or config.unicast
+
+
+def _own(config: Config) -> Iterable[AddressKey]:
+    return [
+        address_key(address)
+        for instance in config.vrrp_instances
+        for address in (*instance.vips, *instance.excluded_vips)
+    ]
+
+
+def _startup_delay(config: Config) -> int:
+    """``vrrp_startup_delay``, or what is left of ``vrrp_delay_after_boot``, whichever is longer."""
+    settings = config.global_defs
+    uptime = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+    return max(settings.startup_delay_us, settings.delay_after_boot_us - uptime, 0)
+
+
+def _schedule(config: Config) -> None:
+    """``vrrp_priority`` and ``vrrp_rt_priority``: how the kernel's scheduler treats this process."""
+    settings = config.global_defs
+    try:
+        if settings.vrrp_rt_priority:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(settings.vrrp_rt_priority))
+        if settings.vrrp_priority:
+            os.setpriority(os.PRIO_PROCESS, 0, settings.vrrp_priority)
+    except OSError as error:
+        log.warning("vrrp_priority and vrrp_rt_priority: %s: they need CAP_SYS_NICE", error.strerror)

@@ -1,0 +1,250 @@
+"""From one configuration to the next with as little as possible: what a reload changes, and the change itself.
+
+Instances are matched by their identity on the wire first, as peers see them, and not by name (keepalived does the same): a renamed
+instance keeps its state. An instance that did not change is not touched at all: no write, no packet, its timers run on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from kir.model import Config, SyncGroup, VrrpInstance
+from kir.plan.addresses import plan_addresses
+from kir.state import AddressKey, AddressTable, address_key
+from krun.vrrp import events, tracking
+from krun.vrrp.director import Director
+from krun.vrrp.effects import Effect, Remember, Rewire
+from krun.vrrp.identity import WireIdentity, wire_identity
+from krun.vrrp.instance import Instance
+from krun.vrrp.machine import Role
+from krun.vrrp.promises import TRACKER_PREFIX, Inheritance, role_promise
+from krun.vrrp.sync import Group, common_role
+
+
+@dataclass(slots=True)
+class ReloadPlan:
+    """What is to be done. Names are those of the new configuration, except in ``stopped``.
+
+    ``kept``: new name → old name of every instance that goes on; of these ``updated`` changes the named fields. ``restarted``: same
+    name, another identity on the wire: the old one ends, a new one starts as BACKUP. Trackers likewise.
+    """
+
+    config: Config
+    kept: dict[str, str] = field(default_factory=dict)
+    updated: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    restarted: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    trackers_started: list[str] = field(default_factory=list)
+    trackers_stopped: list[str] = field(default_factory=list)
+    trackers_updated: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def operations(self) -> dict[str, int]:
+        """Operation counts by name, without those on addresses."""
+        counts = {
+            "vrrp.start": len(self.started),
+            "vrrp.stop": len(self.stopped),
+            "vrrp.update": len(self.updated),
+            "vrrp.restart": len(self.restarted),
+            "tracker.start": len(self.trackers_started),
+            "tracker.stop": len(self.trackers_stopped),
+            "tracker.update": len(self.trackers_updated),
+        }
+        return {name: count for name, count in counts.items() if count}
+
+
+def changed_fields(old: msgspec.Struct, new: msgspec.Struct) -> tuple[str, ...]:
+    """The fields in which two structs of one type differ."""
+    return tuple(name for name in new.__struct_fields__ if getattr(old, name) != getattr(new, name))
+
+
+def problems(config: Config) -> dict[str, str]:
+    """What cannot be run, by instance: adverts that cannot be built, a VRID that is taken."""
+    found: dict[str, str] = {}
+    seen: dict[tuple[object, ...], str] = {}
+    for instance in config.vrrp_instances:
+        probe = Instance(instance, 0)
+        own = "192.0.2.1" if instance.family == "inet" else "fe80::1"
+        try:
+            probe.state = msgspec.structs.replace(probe.state, source=own)
+            probe.adverts(instance.priority)
+        except (ValueError, OSError) as error:
+            found[instance.name] = str(error)
+        wire = wire_identity(instance)
+        # One VRID is one router on a link and family, whatever else differs (RFC 9568 section 5.2.3).
+        key = (wire.interface, wire.family, wire.vrid, wire.group, wire.source)
+        if key in seen:
+            taken = f"virtual_router_id {wire.vrid} on {wire.interface} is taken by {seen[key]}"
+            found[instance.name] = f"{taken}: give it another one"
+        seen.setdefault(key, instance.name)
+    return found
+
+
+def plan_reload(old: Config, new: Config) -> ReloadPlan:
+    """Compare two configurations. Raises ValueError where the new one cannot be run."""
+    for name, problem in problems(new).items():
+        raise ValueError(f"vrrp_instance {name}: {problem}")
+    plan = ReloadPlan(new)
+    by_wire: dict[WireIdentity, VrrpInstance] = {
+        wire_identity(config): config for config in old.vrrp_instances
+    }
+    old_groups = _groups_by_member(old)
+    new_groups = _groups_by_member(new)
+    matched: set[str] = set()
+    fresh: list[str] = []
+    for config in new.vrrp_instances:
+        before = by_wire.get(wire_identity(config))
+        if before is None:
+            fresh.append(config.name)
+            continue
+        matched.add(before.name)
+        plan.kept[config.name] = before.name
+        fields = changed_fields(before, config)
+        if old_groups.get(before.name) != new_groups.get(config.name) and "sync_group" not in fields:
+            fields += ("sync_group",)
+        if fields:
+            plan.updated[config.name] = fields
+    ended = {config.name for config in old.vrrp_instances} - matched
+    plan.restarted = [name for name in fresh if name in ended]
+    plan.started = [name for name in fresh if name not in ended]
+    plan.stopped = [c.name for c in old.vrrp_instances if c.name in ended and c.name not in plan.restarted]
+    _plan_trackers(plan, old, new)
+    return plan
+
+
+def _groups_by_member(config: Config) -> Mapping[str, SyncGroup]:
+    return {member: group for group in config.vrrp_sync_groups for member in group.members}
+
+
+def _plan_trackers(plan: ReloadPlan, old: Config, new: Config) -> None:
+    before = {script.name: script for script in old.vrrp_scripts}
+    after = {script.name: script for script in new.vrrp_scripts}
+    plan.trackers_started = [name for name in after if name not in before]
+    plan.trackers_stopped = [name for name in before if name not in after]
+    for name, script in after.items():
+        if name in before and (fields := changed_fields(before[name], script)):
+            plan.trackers_updated[name] = fields
+
+
+def address_operations(director: Director, plan: ReloadPlan) -> Counter[str]:
+    """How many writes to addresses the plan means as things stand: an estimate for the first phase; the roles decide."""
+    want: AddressTable = {}
+    for config in plan.config.vrrp_instances:
+        before = director.instances.get(plan.kept.get(config.name, ""))
+        if before is not None and before.state.role is Role.MASTER:
+            want |= {address_key(a): a for a in (*config.vips, *config.excluded_vips)}
+    return Counter(operation.op for operation in plan_addresses(director.ledger.have, want))
+
+
+def reconfigure(
+    director: Director,
+    plan: ReloadPlan,
+    now: int,
+    *,
+    sources: Mapping[str, str | None],
+    present: Collection[AddressKey] = (),
+) -> list[Effect]:
+    """Carry the plan out. ``sources``: where the adverts of each new instance leave from.
+
+    First the ends (priority 0), then the changes, then the starts; all writes to addresses are one transaction after them, so that
+    an address that moves from one instance to another stays where it is; announcements and notifications come last.
+    """
+    new = plan.config
+    director.hold_back()
+    old_instances = director.instances
+    for name in (*plan.stopped, *plan.restarted):
+        director.feed(old_instances[name], events.Shutdown(deleted=name in plan.stopped), now)
+    _trackers(director, plan)
+    director.config = new
+    director.broken = {}
+    director.intake.log_unknown_vrids = new.global_defs.log_unknown_vrids
+    director.sources = {config.name: sources.get(config.name) for config in new.vrrp_instances}
+    instances: dict[str, Instance] = {}
+    configs = {config.name: config for config in new.vrrp_instances}
+    for index, config in enumerate(new.vrrp_instances):
+        kept = plan.kept.get(config.name)
+        instances[config.name] = old_instances[kept] if kept is not None else Instance(config, index)
+    director.alarms.clear()  # whoever stays is armed anew below
+    director.instances = instances
+    _groups(director, new)
+    _rename(director, plan)
+    for name, fields in plan.updated.items():
+        _update(director, instances[name], configs[name], fields, now)
+    fresh = [instances[name] for name in (*plan.restarted, *plan.started)]
+    director.adopt(fresh, present)
+    director.start_instances(fresh, now, Inheritance({}, {}))
+    regrouped = {name for name, fields in plan.updated.items() if "sync_group" in fields}
+    director.reconsider(instances.values(), now, always=regrouped)
+    for instance in instances.values():
+        director.alarms.arm(instance)
+    for group in director.groups.values():
+        director.settle(group)
+    director.release_addresses()
+    return [*director.take(), Rewire()]
+
+
+def _trackers(director: Director, plan: ReloadPlan) -> None:
+    """Results stay with their script as long as it is the same command of the same user; others are excused until they have run."""
+    health: dict[str, tracking.ScriptHealth] = {}
+    for script in plan.config.vrrp_scripts:
+        before = director.scripts.get(script.name)
+        same = before is not None and (before.argv, before.open_file, before.account) == (
+            script.argv,
+            script.open_file,
+            script.account,
+        )
+        if same:
+            health[script.name] = tracking.rescaled(script, director.health[script.name])
+        else:
+            health[script.name] = tracking.initial_health(script, excused=True)
+    for name in plan.trackers_stopped:
+        director.emit(Remember(TRACKER_PREFIX + name, None))
+    director.scripts = {script.name: script for script in plan.config.vrrp_scripts}
+    director.health = health
+
+
+def _groups(director: Director, new: Config) -> None:
+    before = director.groups
+    director.groups = {}
+    for config in new.vrrp_sync_groups:
+        group = Group(config)
+        members = director.members(group)
+        running = [member.state for member in members if member.state.role is not Role.INIT]
+        known = before.get(config.name)
+        group.role = known.role if known is not None else common_role(running) if running else Role.INIT
+        director.groups[config.name] = group
+
+
+def _rename(director: Director, plan: ReloadPlan) -> None:
+    renames = {old: new for new, old in plan.kept.items() if old != new}
+    # Two steps, since two instances may have swapped their names.
+    for old in renames:
+        director.ledger.rename(old, f"\0{old}")
+    for old, new in renames.items():
+        director.ledger.rename(f"\0{old}", new)
+        director.emit(Remember(old, None))
+
+
+def _update(
+    director: Director, instance: Instance, config: VrrpInstance, fields: tuple[str, ...], now: int
+) -> None:
+    before = instance.config
+    instance.configure(config)
+    director.say(logging.INFO, config.name, f"reloaded with changed {', '.join(fields)}")
+    had = {(a.address, a.device) for a in (*before.vips, *before.excluded_vips)}
+    added = any((a.address, a.device) not in had for a in instance.addresses)
+    director.feed(instance, events.ConfigChanged(before, added), now)
+    instance.primary = tracking.debounce(
+        instance.primary,
+        director.links.get(config.interface),
+        now,
+        up_delay_us=config.interface_up_delay_us,
+        down_delay_us=config.interface_down_delay_us,
+    )
+    if instance.state.role is Role.MASTER and before.name != config.name:
+        director.emit(Remember(config.name, role_promise(config, "MASTER", instance.state.since)))

@@ -1,0 +1,155 @@
+"""Scripts of the VRRP process: checks that are run again and again, and notifications in the order of what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from kir.model import Notify, Script, VrrpScript
+from krun.loop.clock import now_us
+from krun.notify.client import ScriptResult, ScriptRun
+from krun.vrrp.effects import TellOutside
+
+log = logging.getLogger("krun.vrrp")
+
+
+class Runs(Protocol):
+    """What is needed of `krun.notify.client.ScriptClient`."""
+
+    def run(self, spec: ScriptRun, done: Callable[[ScriptResult], None] | None = None) -> int: ...
+
+    def cancel(self, token: int) -> None: ...
+
+
+class _Check:
+    """A ``vrrp_script`` on its schedule: from start to start, whatever it takes."""
+
+    def __init__(self, script: VrrpScript) -> None:
+        self.script = script
+        self.next_at = 0
+        self.token: int | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.late_said = False
+        self.last: ScriptResult | None = None
+
+
+class Checks:
+    """Runs the ``vrrp_script``s; ``ended`` hears each result as (name, success)."""
+
+    def __init__(
+        self, client: Runs, loop: asyncio.AbstractEventLoop, ended: Callable[[str, bool], None]
+    ) -> None:
+        self._client = client
+        self._loop = loop
+        self._ended = ended
+        self._checks: dict[str, _Check] = {}
+
+    def set(self, scripts: Iterable[VrrpScript]) -> None:
+        """These and no others. One that did not change keeps its schedule."""
+        wanted = {script.name: script for script in scripts}
+        for name in [n for n, check in self._checks.items() if wanted.get(n) != check.script]:
+            self._drop(self._checks.pop(name))
+        for name, script in wanted.items():
+            if name not in self._checks:
+                check = self._checks[name] = _Check(script)
+                check.next_at = now_us()
+                self._begin(check)
+
+    def last(self, name: str) -> ScriptResult | None:
+        """How the last run of a script ended, for the status."""
+        check = self._checks.get(name)
+        return check.last if check is not None else None
+
+    def stop(self) -> None:
+        """No more runs; one that is under way is killed."""
+        for check in self._checks.values():
+            self._drop(check)
+        self._checks.clear()
+
+    def _drop(self, check: _Check) -> None:
+        if check.timer is not None:
+            check.timer.cancel()
+        if check.token is not None:
+            self._client.cancel(check.token)
+
+    def _begin(self, check: _Check) -> None:
+        script = check.script
+        check.next_at += max(script.interval_us, 1000)
+        now = now_us()
+        if check.next_at <= now:  # the process slept: no catching up
+            check.next_at = now + script.interval_us
+        check.timer = self._loop.call_at(check.next_at / 1e6, self._begin, check)
+        if script.open_file is not None:
+            self._ended(script.name, _opens(script.open_file))
+        elif check.token is not None:
+            if not check.late_said:
+                check.late_said = True
+                log.warning(
+                    "script %s still runs after its interval of %g s: skipped; give it a timeout or a longer interval",
+                    script.name,
+                    script.interval_us / 1e6,
+                )
+        else:
+            run = ScriptRun(
+                script.argv, script.account, script.timeout_us or None, f"track script {script.name}"
+            )
+            # The callback comes later, from the loop, so the token is always set first.
+            check.token = self._client.run(run, lambda result: self._done(check, result))
+
+    def _done(self, check: _Check, result: ScriptResult) -> None:
+        check.token = None
+        if self._checks.get(check.script.name) is not check:
+            return
+        if result.status == "lost":
+            return  # nobody knows; the next run will tell
+        check.late_said = False
+        previous, check.last = check.last, result
+        if result.status != "exited" and (previous is None or previous.status != result.status):
+            what = {"timeout": "took too long and was killed", "signaled": f"died of signal {result.code}"}
+            words = what.get(result.status, f"was not run: {result.output}")
+            log.warning("script %s %s", check.script.name, words)
+        self._ended(check.script.name, result.status == "exited" and result.code == 0)
+
+
+def _opens(path: str) -> bool:
+    """Whether a file can be opened for reading; a FIFO without a writer does not block us."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+class Notifier:
+    """Runs notify scripts: strictly one after the other for one instance or group, in the order of what happened."""
+
+    def __init__(self, client: Runs) -> None:
+        self._client = client
+
+    def tell(self, change: TellOutside) -> None:
+        """The script for the state first, then the generic one with its four arguments (keepalived.conf(5), ``notify``)."""
+        queue = f"notify {change.kind} {change.name}"
+        label = f"notify script of {change.name} ({change.word})"
+        for script, arguments in _chosen(change):
+            self._client.run(ScriptRun((*script.argv, *arguments), script.account, None, label, queue))
+
+
+def _chosen(change: TellOutside) -> list[tuple[Script, tuple[str, ...]]]:
+    notify: Notify = change.notify
+    special = {
+        "MASTER": notify.master,
+        "BACKUP": notify.backup,
+        "FAULT": notify.fault,
+        "STOP": notify.stop,
+        "DELETED": notify.deleted,
+        "MASTER_RX_LOWER_PRI": notify.master_rx_lower_pri,
+    }[change.word]
+    chosen: list[tuple[Script, tuple[str, ...]]] = []
+    if special is not None:
+        chosen.append((special, ()))
+    if notify.any is not None and change.word != "MASTER_RX_LOWER_PRI":
+        chosen.append((notify.any, (change.kind, change.name, change.word, str(change.priority))))
+    return chosen

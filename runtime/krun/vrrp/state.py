@@ -1,0 +1,78 @@
+"""What the machine of a virtual router remembers."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from kir.model import VrrpInstance
+from krun.vrrp.events import Action
+
+replace = msgspec.structs.replace
+Actions = tuple[Action, ...]
+
+
+class Role(Enum):
+    """The state of a virtual router; the numbers are those of keepalived's dumps. RFC 9568 calls MASTER "Active"."""
+
+    INIT = 0
+    BACKUP = 1
+    MASTER = 2
+    FAULT = 3
+    STOPPED = 98
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What does not change between events: the configuration; whether a sync group has a say; where in the interval the adverts
+    of this instance lie (``phase`` thousandths), so that many instances do not all send in one tick."""
+
+    config: VrrpInstance
+    grouped: bool = False
+    phase: int = 0
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the machine remembers. Times are absolute, None means not armed.
+
+    ``priority``: effective, 1 to 255. ``wanted``: its timer ran out and only the sync group holds it back, or it is master.
+    ``deadline``: Adver_Timer of a master, Master_Down_Timer of a backup. ``interval_us``: Master_Adver_Interval, learned in
+    version 3. ``master`` and ``master_priority``: whose adverts we follow. ``preempt_at``: until then lower-priority adverts are
+    respected (``preempt_delay``). ``since``: since when in this role. ``demoted``: an owner that gave way to another owner.
+    """
+
+    role: Role = Role.INIT
+    priority: int = 100
+    wanted: bool = False
+    deadline: int | None = None
+    interval_us: int = 1_000_000
+    master: str | None = None
+    master_priority: int = 0
+    preempt_at: int | None = None
+    faults: frozenset[str] = frozenset()
+    pending: frozenset[str] = frozenset()
+    source: str | None = None
+    packed: bytes = b""
+    since: int = 0
+    not_before: int = 0
+    garp_second_at: int | None = None
+    garp_refresh_at: int | None = None
+    garp_lower_at: int | None = None
+    conflict_at: int | None = None
+    conflict_heard: bool = False
+    demoted: bool = False
+
+    @property
+    def speaks(self) -> int:
+        """The priority in our adverts and comparisons."""
+        return self.priority - 1 if self.demoted else self.priority
+
+    @property
+    def wake(self) -> int | None:
+        """When the next `Tick` is due."""
+        at = self.deadline
+        if self.role is Role.MASTER:
+            for other in (self.garp_second_at, self.garp_refresh_at, self.garp_lower_at, self.conflict_at):
+                if other is not None and (at is None or other < at):
+                    at = other
+        return at

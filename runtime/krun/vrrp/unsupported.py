@@ -1,0 +1,31 @@
+"""What the configuration asks for and this process does not do: said at start, never dropped in silence."""
+
+from __future__ import annotations
+
+from kir.model import Config, SyncGroup, VrrpInstance
+
+
+def warnings(config: Config) -> list[str]:
+    """One sentence for each kind of thing."""
+    settings = config.global_defs
+    found: list[str] = []
+    closed = [i.name for i in config.vrrp_instances if not i.accept and not i.owner]
+    if closed:
+        found.append(
+            f"no_accept of {_names(closed)} is not enforced: packets to the VIPs are accepted; block them with nftables"
+        )
+    if settings.notify_fifo is not None or settings.vrrp_notify_fifo is not None:
+        found.append("notify_fifo and vrrp_notify_fifo are not written by this release: use notify scripts")
+    all_of_them: list[VrrpInstance | SyncGroup] = [*config.vrrp_instances, *config.vrrp_sync_groups]
+    mailing = [o.name for o in all_of_them if o.smtp_alert]
+    if mailing:
+        found.append(f"smtp_alert of {_names(mailing)}: this release sends no mail: use notify scripts")
+    noisy = [o.name for o in all_of_them if o.notify_priority_changes]
+    if noisy:
+        found.append(f"notify_priority_changes of {_names(noisy)} needs a notify_fifo, which is not written")
+    return found
+
+
+def _names(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

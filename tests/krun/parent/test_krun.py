@@ -1,0 +1,262 @@
+"""``krun`` and ``krunctl`` as their users call them, on the kernel in memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from parent_world import config, wait_for
+
+from kir import codec
+from kir.model import Account, Address, Config, Fifo, Notify, Script
+
+
+def command(module: str, *arguments: str | Path) -> list[str]:
+    code = f"import sys; from {module} import main; sys.exit(main())"
+    return [sys.executable, "-P", "-c", code, *map(str, arguments)]
+
+
+def krunctl(run_dir: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command("krun.control.cli", "--run-dir", run_dir, *arguments),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def krun(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command("krun.cli", *arguments), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+class Running:
+    def __init__(self, folder: Path, ir: Path, *options: str) -> None:
+        self.run_dir = folder / "run"
+        self.log = folder / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command("krun.cli", ir, "--kernel", "memory", "--run-dir", self.run_dir, *options),
+                stderr=log,
+                stdout=log,
+                start_new_session=True,
+            )
+
+    def logged(self, words: str) -> bool:
+        assert self.process.poll() is None or words in self.log.read_text(), self.log.read_text()
+        return words in self.log.read_text()
+
+    def state(self) -> dict[str, object]:
+        answer = krunctl(self.run_dir, "status", "--json")
+        assert answer.returncode == 0, answer.stderr
+        state: dict[str, object] = json.loads(answer.stdout)
+        return state
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="kr") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Running]]:
+    started: list[Running] = []
+
+    def begin(*arguments: object) -> Running:
+        running = Running(*arguments)  # type: ignore[arg-type]
+        started.append(running)
+        wait_for("krun to be ready", lambda: running.logged("ready"), 30)
+        return running
+
+    yield begin
+    for running in started:
+        running.end()
+
+
+def director(folder: Path, priority: int = 100, weight: int = 1) -> Config:
+    """One instance with a VIP and a notify script that writes to ``folder/notified``, one pool."""
+    told = folder / "notify.sh"
+    told.write_text(f'#!/bin/sh\necho "$(id -u) $@" >> {folder}/notified\n')
+    told.chmod(0o755)
+    (folder / "notified").touch()
+    (folder / "notified").chmod(0o666)
+    base = config(weight=weight, advert_int_us=200_000)
+    user = "nobody" if os.geteuid() == 0 else None
+    instance = msgspec.structs.replace(
+        base.vrrp_instances[0],
+        priority=priority,
+        vips=(Address(address="192.0.2.10", prefix=24, device="eth0", family="inet"),),
+        notify=Notify(any=Script(argv=(str(told),), account=Account(user=user))),
+    )
+    return msgspec.structs.replace(base, vrrp_instances=(instance,))
+
+
+def write(folder: Path, new: Config) -> Path:
+    codec.write(codec.document(new), folder / "ir.json")
+    return folder / "ir.json"
+
+
+def test_a_whole_life(folder: Path, start: Callable[..., Running]) -> None:
+    ir = write(folder, director(folder))
+    running = start(folder, ir)
+    wait_for("a master", lambda: running.logged("Entering MASTER STATE"))
+    state = running.state()
+    assert state["vrrp"][0]["state"] == "MASTER"  # type: ignore[index]
+    assert "192.0.2.10/24 dev eth0" in state["vrrp"][0]["vips"]  # type: ignore[index]
+    assert state["virtual_servers"][0]["real_servers"][0]["state"] == "up"  # type: ignore[index]
+
+    text = krunctl(running.run_dir, "status").stdout
+    assert "MASTER" in text
+    assert "tcp 10.0.0.1:80" in text
+    assert "\x1b" not in text
+
+    unchanged = krunctl(running.run_dir, "reload")
+    assert unchanged.stdout.startswith("made 0 operations")
+    write(folder, director(folder, weight=7))
+    planned = krunctl(running.run_dir, "plan", "--json")
+    assert json.loads(planned.stdout)["operations"] == {"ipvs.edit_dest": 1}
+    done = krunctl(running.run_dir, "reload")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("made 1 operation in ")
+    assert "ipvs.edit_dest 1" in done.stdout
+    assert running.state()["last_reload"]["operations"] == {"ipvs.edit_dest": 1}  # type: ignore[index]
+
+    ir.write_text("{")
+    refused = krunctl(running.run_dir, "reload")
+    assert refused.returncode == 1
+    assert "damaged" in refused.stderr
+    assert running.state()["last_reload"]["result"] == "refused"  # type: ignore[index]
+
+    assert krunctl(running.run_dir, "stop").returncode == 0
+    assert running.process.wait(10) == 0
+    uid = 65534 if os.geteuid() == 0 else os.geteuid()
+    lines = (folder / "notified").read_text().splitlines()
+    assert lines == [f"{uid} INSTANCE VI_1 {word} 100" for word in ("BACKUP", "MASTER", "STOP")]
+    assert "Traceback" not in running.log.read_text()
+    assert krunctl(running.run_dir, "status").returncode == 2
+
+
+def test_a_killed_vrrp_process_keeps_its_role(folder: Path, start: Callable[..., Running]) -> None:
+    running = start(folder, write(folder, director(folder)))
+    wait_for("a master", lambda: running.logged("Entering MASTER STATE"))
+    processes = {p["name"]: p["pid"] for p in running.state()["processes"]}  # type: ignore[attr-defined]
+    os.kill(processes["vrrp"], signal.SIGKILL)
+    wait_for("a successor", lambda: running.logged("started again"))
+    state = wait_for("the successor's answer", lambda: (s := running.state())["vrrp"] and s)
+    assert state["vrrp"][0]["state"] == "MASTER"  # type: ignore[index]
+    assert running.log.read_text().count("Entering BACKUP STATE") == 1
+
+
+def test_ctrl_c_is_an_ordinary_stop(folder: Path, start: Callable[..., Running]) -> None:
+    running = start(folder, write(folder, director(folder)), "--log-format", "json")
+    os.killpg(running.process.pid, signal.SIGINT)
+    assert running.process.wait(10) == 0
+    lines = [json.loads(line) for line in running.log.read_text().splitlines()]
+    assert lines[-1]["message"] == "stopped"
+    assert not [line for line in lines if line["level"] in ("error", "critical")]
+
+
+def test_memory_debug_reports_what_a_reload_left(folder: Path, start: Callable[..., Running]) -> None:
+    running = start(folder, write(folder, director(folder)), "--memory-debug")
+    write(folder, director(folder, weight=2))
+    assert krunctl(running.run_dir, "reload").returncode == 0
+    wait_for("the account", lambda: running.logged("through the reload"))
+
+
+def test_two_on_one_run_dir(folder: Path, start: Callable[..., Running]) -> None:
+    ir = write(folder, director(folder))
+    running = start(folder, ir)
+    second = krun(ir, "--kernel", "memory", "--run-dir", running.run_dir)
+    assert second.returncode == 1
+    assert f"runs already with run directory {running.run_dir} (pid {running.process.pid})" in second.stderr
+    assert running.state()["processes"]
+
+
+def test_unusable_input_ends_with_2_and_touches_nothing(folder: Path) -> None:
+    good = write(folder, director(folder)).read_bytes()
+    cases: list[tuple[str, bytes | None, str]] = [
+        ("missing.json", None, "cannot be read"),
+        ("empty.json", b"", "empty"),
+        ("cut.json", good[:-100], "cut off or damaged"),
+        ("edited.json", good.replace(b'"weight": 1', b'"weight": 9'), "digest"),
+        ("newer.json", good.replace(b'"kir": "1.0"', b'"kir": "2.0"'), "upgrade"),
+        ("foreign.json", b'{"name": "x"}', "kcc build"),
+        (
+            "keepalived.conf",
+            b"vrrp_instance VI_1 {\n}\n",
+            "this is a keepalived.conf|if this is a keepalived.conf",
+        ),
+        ("nul.json", b"\0" * 100, "not JSON"),
+        ("deep.json", b"[" * 100_000, "not JSON|damaged"),
+    ]
+    run_dir = folder / "run"
+    for name, content, words in cases:
+        if content is not None:
+            (folder / name).write_bytes(content)
+        done = krun(folder / name, "--kernel", "memory", "--run-dir", run_dir)
+        assert done.returncode == 2, (name, done.stderr)
+        assert any(word in done.stderr for word in words.split("|")), (name, done.stderr)
+        assert done.stderr.startswith("krun: ")
+        assert "Traceback" not in done.stderr
+    assert krun(folder, "--run-dir", run_dir).returncode == 2
+    assert not run_dir.exists()
+
+
+def test_what_krun_does_not_run_is_refused_by_name(folder: Path) -> None:
+    fifo = Fifo(path="/run/fifo")
+    new = msgspec.structs.replace(
+        config(), global_defs=msgspec.structs.replace(Config().global_defs, notify_fifo=fifo)
+    )
+    done = krun(write(folder, new), "--run-dir", folder / "run")
+    assert done.returncode == 2
+    assert "`fifo` (notify FIFOs)" in done.stderr
+
+
+def test_arguments_and_version() -> None:
+    assert krun().returncode == 2
+    assert krun("a.json", "--kernel", "windows").returncode == 2
+    assert krun("--version").stdout.startswith("krun ")
+    assert krunctl(Path("/nonexistent"), "--version").stdout.startswith("krunctl ")
+    assert krunctl(Path("/nonexistent")).returncode == 2
+    assert krunctl(Path("/nonexistent"), "status").returncode == 2
+    assert krunctl(Path("/nonexistent"), "dance").returncode == 2
+
+
+def test_a_start_is_cheap_in_imports(folder: Path) -> None:
+    """pyroute2 costs 160 ms and 20 MB; the checker's modules are not read where only VRRP runs."""
+    ir = write(folder, config(check=False))
+    code = (
+        "import sys\nfrom krun.parent.children import maker, needed\nfrom kir.codec import load_path\nimport krun.cli\n"
+        f"[maker(n) for n in needed(load_path({str(ir)!r}).config)]\n"
+        "print([m for m in ('pyroute2', 'rich', 'kcc', 'ply', 'krun.check.process') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_timing_of_a_stop_is_bounded(folder: Path, start: Callable[..., Running]) -> None:
+    running = start(folder, write(folder, director(folder)))
+    began = time.monotonic()
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(10) == 0
+    assert time.monotonic() - began < 8
