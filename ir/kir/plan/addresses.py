@@ -14,10 +14,11 @@ from kir.plan.operations import AddAddress, AddressOperation, DelAddress, Impact
 from kir.state import AddressKey, AddressTable, address_key
 
 IN_PLACE = {
-    "inet": frozenset({"preferred_lft_s", "noprefixroute"}),
+    "inet": frozenset({"preferred_lft_s"}),
     "inet6": frozenset({"preferred_lft_s", "noprefixroute", "home", "nodad", "mngtmpaddr"}),
 }
-"""What RTM_NEWADDR with NLM_F_REPLACE can change (net/ipv4/devinet.c, net/ipv6/addrconf.c); the rest needs a new address."""
+"""What RTM_NEWADDR with NLM_F_REPLACE changes, as measured (for IPv4 it takes ``noprefixroute`` and changes nothing); the rest
+needs a new address."""
 
 NOT_KERNEL = frozenset({"track", "track_group"})
 """Fields that say how krun treats an address; the kernel knows nothing of them."""
