@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kcc.diagnostics.model import Edit, Fix, Related, Severity
-from kcc.language.arguments.base import REFUSED, Reader, read_all
+from kcc.diagnostics.model import Related, Severity
+from kcc.language.arguments.base import REFUSED, read_all
 from kcc.language.arguments.words import NamesArg
+from kcc.language.complaints import Complaints
 from kcc.language.keywords import ROOT
 from kcc.language.parsed import Field, Node
-from kcc.language.tree import Coverage, Extra, Keyword, Kind, Repeat
-from kcc.language.unknown import first_statements, flag_words, lost_behind, places, report_unknown
+from kcc.language.tree import Coverage, Keyword, Kind, Repeat
+from kcc.language.unknown import first_statements, lost_behind, places, report_unknown
 from kcc.syntax.tree import Block, Line, Statement, Word
 
 if TYPE_CHECKING:
     from kcc.diagnostics.model import Findings
     from kcc.syntax.tree import Tree
 
-OLD_TARGET = "keepalived-2.2.7"
 _KEPT = 1 << 15
+
+# Most blocks hold only leaves, only blocks or only lines: what they do not hold is one shared emptiness, never changed.
+_NO_FIELDS: dict[str, Field] = {}
+_NO_REPEATED: dict[str, list[Field]] = {}
+_NO_BLOCKS: list[Node] = []
+_NO_LINES: list[Field] = []
 
 # What a line meant: the words themselves (so that their identity stays taken), the name it is stored under, the value.
 _Memo = dict[int, tuple[tuple[Word, ...], str, Any]]
@@ -36,15 +42,12 @@ def descend(tree: Tree, findings: Findings, target: str) -> Node:
     return _Descent(findings, target).root(tree)
 
 
-class _Descent:
-    __slots__ = ("behind", "findings", "memos", "names", "old", "reader", "top")
+class _Descent(Complaints):
+    __slots__ = ("behind", "memos", "top")
 
     def __init__(self, findings: Findings, target: str) -> None:
-        self.findings = findings
-        self.reader = Reader(findings, target)
-        self.old = target == OLD_TARGET
+        super().__init__(findings, target)
         self.memos: dict[Keyword, _Memo] = {}
-        self.names: dict[tuple[str, str], Block] = {}
         self.behind = 16  # how often it is worth saying what an unknown block takes with it
         self.top: Node
 
@@ -83,17 +86,10 @@ class _Descent:
         if keyword is None:
             report_unknown(statement, node, self.findings)
             return
-        if not self._available(keyword, statement):
+        if not self.available(keyword, statement):
             return
         if keyword.kind is not Kind.LEAF:
-            self.findings.report(
-                "KC0205",
-                f"`{keyword.name}` needs a `{{`",
-                statement.end_span(),
-                label="missing here",
-                consequence="keepalived takes the lines that follow, up to the next `}`, as its body",
-                related=statement.via(),
-            )
+            self.no_brace(keyword, statement, node)
             return
         said = self.reader.said
         value = self._value(keyword, statement, node)
@@ -114,33 +110,35 @@ class _Descent:
         reader.start(statement, keyword)
         reader.given = keyword.canonical in node.fields
         if keyword.deprecated_by:
-            self._deprecated(keyword, statement)
+            self.deprecated(keyword, statement)
         value = read_all(reader, keyword.args)
-        if value is not REFUSED and reader.at < len(reader.words) and not self._extra(keyword, statement):
+        if value is not REFUSED and reader.at < len(reader.words) and not self.left_over(keyword, statement):
             return REFUSED
         return value
 
     def _store(self, keyword: Keyword, statement: Statement, value: Any, node: Node) -> None:
         """Put a value into its node, by the keyword's rule for repetition."""
-        if keyword.needs is not None and not self._in_order(keyword, statement, node):
+        if keyword.needs is not None and not self.in_order(keyword, statement, node):
             return
         if keyword.against and keyword.against in node.fields:
-            self._contradicts(keyword, statement, node.fields[keyword.against].statement)
+            self.contradicts(keyword, statement, node.fields[keyword.against].statement)
         name = keyword.canonical
         if keyword.repeat is Repeat.ADD:
+            if node.repeated is _NO_REPEATED:
+                node.repeated = {}
             node.repeated.setdefault(name, []).append(Field(value, statement))
             return
         earlier = node.fields.get(name)
         if earlier is not None:
             if keyword.repeat is Repeat.FIRST:
-                self._twice(keyword, statement, earlier.statement, "the first one stays", Severity.ERROR)
+                self.twice(keyword, statement, earlier.statement, "the first one stays", Severity.ERROR)
                 return
             if keyword.sticky is not None and earlier.value == keyword.sticky and value != keyword.sticky:
                 stays = f"ignored; `{name}` stays `{keyword.sticky}`"
-                self._twice(keyword, statement, earlier.statement, stays, Severity.ERROR)
+                self.twice(keyword, statement, earlier.statement, stays, Severity.ERROR)
                 return
             same = earlier.value == value
-            self._twice(
+            self.twice(
                 keyword,
                 statement,
                 earlier.statement,
@@ -148,130 +146,6 @@ class _Descent:
                 Severity.NOTE if same else Severity.WARNING,
             )
         node.fields[name] = Field(value, statement)
-
-    def _twice(
-        self, keyword: Keyword, statement: Statement, earlier: Statement, consequence: str, severity: Severity
-    ) -> None:
-        self.reader.said += 1
-        self.findings.report(
-            "KC0308",
-            f"`{keyword.name}` is given twice",
-            statement.span(),
-            label="again here",
-            consequence=consequence,
-            help="remove one of them",
-            related=(Related(earlier.span(), "first given here"), *statement.via()),
-            severity=severity,
-        )
-
-    def _contradicts(self, keyword: Keyword, statement: Statement, other: Statement) -> None:
-        self.reader.said += 1
-        self.findings.report(
-            "KC0316",
-            f"`{keyword.name}` and `{keyword.against}` are both given",
-            statement.span(),
-            label="only one is used",
-            consequence="keepalived uses nftables and ignores the settings for iptables",
-            help="keep one of them",
-            related=(Related(other.span(), "the other one"), *statement.via()),
-        )
-
-    def _in_order(self, keyword: Keyword, statement: Statement, node: Node) -> bool:
-        """Whether the leaf that ``keyword`` needs stands before it, with a value that goes with it."""
-        if keyword.needs is None:
-            return True
-        before, values = keyword.needs
-        found = node.fields.get(before)
-        if found is not None and (not values or found.value in values):
-            return True
-        wanted = f"`{before}`" if not values else " or ".join(f"`{before} {value}`" for value in values)
-        # Between the two hash schedulers keepalived says nothing; it drops the flag all the same.
-        silent = found is not None and found.value in ("sh", "mh")
-        self.reader.said += 1
-        self.findings.report(
-            "KC0314",
-            f"`{keyword.name}` needs {wanted} before it",
-            statement.span(),
-            label="ignored here",
-            consequence="ignored",
-            help=f"write it behind {wanted}",
-            related=statement.via(),
-            severity=Severity.WARNING if silent else None,
-        )
-        return False
-
-    # --- words behind the arguments, old keywords, new keywords
-
-    def _extra(self, keyword: Keyword, statement: Statement) -> bool:
-        """Report words behind the last argument; whether the statement still counts."""
-        reader = self.reader
-        left = [word.text for word in reader.words[reader.at :]]
-        reader.said += 1
-        if keyword.is_flag:
-            flag_words(keyword, statement, left, self.findings)
-            return True
-        span = statement.line.span(reader.words[reader.at].start, reader.words[-1].end)
-        text = " ".join(left)
-        shown = text if len(text) <= 60 else text[:57] + "…"
-        severity, consequence, help = None, "only the words before it are read", None
-        if keyword.extra is not Extra.UNREAD:
-            severity = Severity.ERROR
-            consequence = keyword.extra.value
-        if keyword.kind is Kind.BLOCK and keyword.extra is Extra.REFUSED:
-            consequence = "the whole block is skipped"
-            help = "a name is one word; put it in quotes if it has blanks"
-        elif len(left) > 0 and keyword.kind is Kind.LEAF and left[0].isidentifier() and len(left[0]) > 3:
-            help = "one statement a line: start a new line for the next keyword"
-        elif keyword.kind is Kind.LINES:
-            help = "entries stand inside the braces, one a line"
-        self.findings.report(
-            "KC0209",
-            f"`{keyword.name}` does not take `{shown}`",
-            span,
-            label="not read",
-            consequence=consequence,
-            help=help,
-            related=statement.via(),
-            severity=severity,
-        )
-        return keyword.extra not in (Extra.REFUSED, Extra.EXITS)
-
-    def _deprecated(self, keyword: Keyword, statement: Statement) -> None:
-        self.reader.said += 1
-        simple = keyword.deprecated_by.replace("_", "").isalnum()
-        fix = None
-        if simple:
-            fix = Fix(
-                f"write `{keyword.deprecated_by}`",
-                (Edit(statement.word_span(0), keyword.deprecated_by),),
-                safe=True,
-            )
-        self.findings.report(
-            "KC0313",
-            f"`{keyword.name}` is deprecated",
-            statement.word_span(0),
-            label="still works",
-            consequence="it works, and `keepalived -t` fails" if keyword.deprecation_is_error else None,
-            help=f"use {f'`{keyword.deprecated_by}`' if simple else keyword.deprecated_by}",
-            related=statement.via(),
-            fix=fix,
-            severity=Severity.WARNING if keyword.deprecation_is_error else Severity.NOTE,
-        )
-
-    def _available(self, keyword: Keyword, statement: Statement) -> bool:
-        """Whether the target release knows ``keyword``."""
-        if not self.old or keyword.since is None:
-            return True
-        self.findings.report(
-            "KC0903",
-            f"keepalived 2.2.7 does not know `{keyword.name}`",
-            statement.word_span(0),
-            label=f"known to keepalived {keyword.since}",
-            consequence="ignored as an unknown keyword",
-            help=f"remove it, or check with `--target keepalived-{keyword.since}`",
-            related=statement.via(),
-        )
-        return False
 
     # --- blocks
 
@@ -289,7 +163,7 @@ class _Descent:
     def _block(self, block: Block, node: Node) -> None:
         """A statement with a body."""
         keyword = node.keyword.index[block.words[0].text]
-        if not self._available(keyword, block):
+        if not self.available(keyword, block):
             return
         if keyword.kind is Kind.LEAF:
             self._leaf_with_body(keyword, block, node)
@@ -297,7 +171,7 @@ class _Descent:
         head = self._head(keyword, block)
         if head is None:
             return
-        if keyword.repeat is Repeat.UNIQUE and not self._new_name(keyword, block, head[0]):
+        if keyword.repeat is Repeat.UNIQUE and not self.new_name(keyword, block, head[0]):
             return
         child = self._node(keyword, block, head, node)
         if child is None:
@@ -333,31 +207,15 @@ class _Descent:
             return ()
         reader.start(block, keyword)
         if keyword.deprecated_by:
-            self._deprecated(keyword, block)
+            self.deprecated(keyword, block)
         value = read_all(reader, keyword.args)
         if value is REFUSED:
             return None
-        if reader.at < len(reader.words) and not self._extra(keyword, block):
+        if reader.at < len(reader.words) and not self.left_over(keyword, block):
             return None
         if not keyword.args:
             return ()
         return value if type(value) is tuple else (value,)
-
-    def _new_name(self, keyword: Keyword, block: Block, name: str) -> bool:
-        """Whether no block of this kind had ``name`` before; else it is reported."""
-        first = self.names.setdefault((keyword.canonical, name), block)
-        if first is block:
-            return True
-        self.findings.report(
-            "KC0312",
-            f"there are two `{keyword.name}` called `{name}`",
-            block.word_span(1),
-            label="a second one",
-            consequence="the whole second block is skipped",
-            help="give it another name, or make one block of the two",
-            related=(Related(first.word_span(1), "the first one"), *block.via()),
-        )
-        return False
 
     def _node(self, keyword: Keyword, block: Block, head: tuple[Any, ...], parent: Node) -> Node | None:
         """The node that the body goes into: a new one, or the earlier one where bodies are read as one."""
@@ -367,9 +225,14 @@ class _Descent:
                     continue
                 if keyword.repeat is Repeat.MERGE:
                     return earlier
-                self._twice(keyword, block, earlier.statement, "the first one stays", Severity.ERROR)
+                self.twice(keyword, block, earlier.statement, "the first one stays", Severity.ERROR)
                 return None
-        child = Node(keyword, block, head)
+        if keyword.kind is Kind.LINES:
+            child = Node(keyword, block, head, _NO_FIELDS, _NO_REPEATED, _NO_BLOCKS, [])
+        else:
+            child = Node(keyword, block, head, {}, _NO_REPEATED, _NO_BLOCKS, _NO_LINES)
+        if parent.blocks is _NO_BLOCKS:
+            parent.blocks = []
         parent.blocks.append(child)
         return child
 
@@ -422,7 +285,7 @@ class _Descent:
             if value is REFUSED:
                 continue
             if reader.more():
-                self._extra_in_line(keyword, statement)
+                self.extra_in_line(keyword, statement)
             elif said == reader.said:
                 if len(memo) >= _KEPT:
                     memo.clear()
@@ -437,20 +300,6 @@ class _Descent:
                 consequence="ignored, as if the block were not there",
                 related=node.statement.via(),
             )
-
-    def _extra_in_line(self, keyword: Keyword, statement: Statement) -> None:
-        reader = self.reader
-        reader.said += 1
-        left = " ".join(word.text for word in reader.words[reader.at :])
-        self.findings.report(
-            "KC0209",
-            f"keepalived ignores `{left[:60]}` here",
-            statement.line.span(reader.words[reader.at].start, reader.words[-1].end),
-            label="not read",
-            consequence="only the words before it are read",
-            help="one entry a line",
-            related=statement.via(),
-        )
 
     def _block_in_lines(self, block: Block, keyword: Keyword, parent: Node) -> None:
         """A block where lines are expected: where ``parent`` knows it a brace was lost before it, and it is read as its block."""

@@ -41,7 +41,7 @@ def lost_behind(block: Block, node: Node, body: list[Statement]) -> list[Stateme
     """
     for at, statement in enumerate(body):
         if statement is block:
-            return [found for found in body[at + 1 : at + 9] if found.words[0].text not in ROOT.index]
+            return [found for found in body[at + 1 : at + 13] if found.words[0].text not in ROOT.index]
     return []
 
 

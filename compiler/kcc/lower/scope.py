@@ -22,7 +22,7 @@ class Scope:
     """One lowering.
 
     ``nodes``: which piece of text each object of the IR came from. ``made``: values made so far, so that equal ones are
-    one object (a configuration repeats itself thousands of times).
+    one object (a configuration repeats itself thousands of times). ``misplaced``: scripts that stand below their use.
     """
 
     findings: Findings
@@ -30,6 +30,7 @@ class Scope:
     defaults: Defaults
     nodes: dict[str, Where] = field(default_factory=dict)
     made: dict[Any, Any] = field(default_factory=dict)
+    misplaced: set[str] = field(default_factory=set)
 
     def say(
         self,

@@ -102,7 +102,11 @@ def silent_addresses(case: Case) -> None:
 
 def _mute(case: Case, instances: list[VrrpInstance], path: str, field: str) -> None:
     names = [f"`{i.name}`" for i in instances]
-    who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more instances"
+    who = (
+        names[0]
+        if len(names) == 1
+        else f"{names[0]} and {len(names) - 1} other{'s' if len(names) > 2 else ''}"
+    )
     held = addresses([vip.address for i in instances for vip in i.vips])
     version2 = all(i.version == 2 for i in instances)
     case.say(

@@ -31,6 +31,7 @@ class Complaints:
         return True
 
     def byte_order_mark(self, name: str, via: tuple[Related, ...]) -> None:
+        """The file begins with U+FEFF."""
         span = Span(name, 1, 1, 1, 2)
         self._findings.report(
             "KC0008",
@@ -63,6 +64,7 @@ class Complaints:
                     return
 
     def unclosed(self, text: Text, at: int, place: Place) -> None:
+        """The quote at offset ``at`` has no end on its line."""
         self._findings.report(
             "KC0101",
             "this quote is never closed",
@@ -74,6 +76,7 @@ class Complaints:
         )
 
     def no_continuation(self, text: Text, place: Place, via: tuple[Related, ...]) -> Text:
+        """The line ends in a backslash; the text without it is handed back."""
         end = len(text.value)
         span = place.span(text, end - 1, end)
         self._findings.report(
@@ -88,6 +91,7 @@ class Complaints:
         return text.slice(0, end - 1).stripped()
 
     def miswritten(self, text: Text, match: re.Match[str], place: Place) -> None:
+        """A line that was meant as a definition (``match`` of MISWRITTEN)."""
         name, gap = match.group(1), text.value[match.end(1) : match.end()].partition("=")[0]
         valid = DEFINITION.match(f"${name}=") is not None
         span = place.span(text, 0, match.end())
@@ -105,14 +109,14 @@ class Complaints:
         )
 
     def escape_lost(self, text: Text, at: int, place: Place) -> None:
+        """A comment character that was escaped, on a line that keepalived strips of its comment twice."""
         char = text.value[at]
-        name = "_HASH" if char == "#" else "_BANG"
         self._findings.report(
             "KC0113",
             f"keepalived forgets the backslash before `{char}` on a line with `$` references",
             place.span(text, at, at + 1),
             label="keepalived ends the line here",
-            help=f"write it inside double quotes, or use `${{{name}}}` there",
+            help="write the word inside double quotes, without the backslash",
             related=place.via,
         )
 
@@ -166,6 +170,7 @@ class Complaints:
         return found[0] if found else None
 
     def condition_made(self, text: Text, place: Place, via: tuple[Related, ...]) -> None:
+        """The ``@id`` of the line came out of a definition."""
         if not self._options.target.startswith("keepalived-2.4"):
             return
         self._findings.report(

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kcc.diagnostics.model import Edit, Findings, Fix, Related, Severity, Span
+from kcc.diagnostics.model import Findings, Related, Severity, Span
 from kcc.source import templates
 from kcc.source.complaints import Complaints
 from kcc.source.definitions import DEFINITION, MISWRITTEN, Definition, Definitions, Expansion
@@ -344,9 +344,8 @@ class Reader:
         expansion = self.definitions.expand(head, self.limits.max_line_bytes, last=tail is None)
         via = self._trace(expansion, place)
         for problem in expansion.problems:
-            if problem.cycle:
-                if not self.complaints.first(problem.cycle):
-                    continue
+            if problem.cycle and not self.complaints.first(problem.cycle):
+                continue
             size = len(text.value)
             start, end = min(problem.start, size), min(problem.end, size)
             definition = self.definitions.table.get(problem.name)

@@ -146,8 +146,9 @@ def _repair(
     if net < 0:
         _open_missing(segment, -net, findings, block_keywords)
     elif net > 0:
-        nameless = [event for event in segment if event.kind == OPEN and not event.words][:net]
-        segment = [event for event in segment if event not in nameless] if nameless else segment
+        nameless = [event for event in segment if event.kind == OPEN and not event.words]
+        ignored = {id(event) for event in nameless[:net]}
+        segment = [event for event in segment if id(event) not in ignored]
     if _balance(segment) == (0, 0):
         return list(segment)
     plans = [_plan(segment, statements=False, closings=False)]

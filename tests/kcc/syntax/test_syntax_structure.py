@@ -95,3 +95,8 @@ def test_many_lost_braces_stay_bounded() -> None:
     tree, findings = parse("vrrp_instance A {\n" * 20_000)
     assert len(tree.body) == 20_000
     assert len(findings.items) == 10_000 and findings.errors == 20_000
+
+
+def test_many_nameless_braces_stay_bounded() -> None:
+    tree, findings = parse("{\n" * 50_000)
+    assert tree.body == [] and {d.code for d in findings.items} == {"KC0206"}

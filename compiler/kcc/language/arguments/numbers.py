@@ -161,15 +161,15 @@ class DecimalArg(WordArg):
             if parsed is None:
                 return REFUSED
             value = parsed
+        if value == 0 and self.zero is not None:
+            reader.wrong(
+                "KC0310",
+                f"`{reader.name}` cannot be 0",
+                label=f"used as {self.zero}",
+                consequence=f"{self.zero} s is used instead",
+            )
+            return self.zero * 10**self.places * self.scale
         if not self.low <= value <= self.high:
-            if value == 0 and self.zero is not None:
-                reader.wrong(
-                    "KC0310",
-                    f"`{reader.name}` cannot be 0",
-                    label="used as 1",
-                    consequence=f"{self.zero} {_UNITS[self.unit]} is used instead",
-                )
-                return self.zero * 10**self.places * self.scale
             low, high = (_unfixed(bound, self.places) for bound in (self.low, self.high))
             reader.wrong(
                 "KC0303",

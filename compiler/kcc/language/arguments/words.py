@@ -93,7 +93,7 @@ class StringArg(WordArg):
         self.cut = cut
 
     def word(self, reader: Reader, text: str) -> Any:
-        if self.most and len(text) > self.most and len(octets(text)) > self.most:
+        if self.most and len(text) * 4 > self.most and len(octets(text)) > self.most:
             if self.cut:
                 kept = octets(text)[: self.most].decode("utf-8", "surrogateescape")
                 reader.wrong(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kcc.language.keywords.global_defs import GLOBAL_DEFS, ROOT_SETTINGS
+from kcc.language.keywords.global_defs import GLOBAL_DEFS
+from kcc.language.keywords.processes import ROOT_SETTINGS
 from kcc.language.keywords.tracking import (
     BFD_INSTANCE,
     TRACK_FILE,
@@ -11,14 +12,8 @@ from kcc.language.keywords.tracking import (
     VRRP_TRACK_PROCESS,
 )
 from kcc.language.keywords.virtual_server import SSL, VIRTUAL_SERVER, VIRTUAL_SERVER_GROUP
-from kcc.language.keywords.vrrp import (
-    GARP_GROUP,
-    INTERFACES,
-    STATIC,
-    TRACK_GROUP,
-    VRRP_INSTANCE,
-    VRRP_SYNC_GROUP,
-)
+from kcc.language.keywords.vrrp_groups import GARP_GROUP, INTERFACES, STATIC, TRACK_GROUP, VRRP_SYNC_GROUP
+from kcc.language.keywords.vrrp_instance import VRRP_INSTANCE
 from kcc.language.tree import RUN, Keyword, Kind
 
 ROOT = Keyword(

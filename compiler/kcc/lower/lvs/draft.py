@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kir.model import Script, Service
 
 NAT = Forwarding()
+DR = Forwarding(method="DR")
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from kcc.lower.lvs.checkers import lower_checkers
-from kcc.lower.lvs.draft import NAT, PoolDraft, ServerDraft, timing_of
+from kcc.lower.lvs.draft import DR, NAT, PoolDraft, ServerDraft, timing_of
 from kcc.lower.lvs.services import server_head
 from kcc.lower.scope import before
 from kcc.lower.scripts import script
@@ -13,6 +13,7 @@ from kcc.lower.vrrp.identity import family_name
 from kir.model import Forwarding, RealServer, SorryServer, endpoint_text
 
 if TYPE_CHECKING:
+    from kcc.diagnostics.model import Span
     from kcc.language.parsed import Field, MethodValue, Node
     from kcc.lower.scope import Scope
 
@@ -26,19 +27,19 @@ _CHECKSUMS: dict[str, Literal["nocsum", "csum", "remcsum"]] = {
 
 
 def forwarding(value: MethodValue, scope: Scope) -> Forwarding:
-    """The method with the options of its tunnel."""
+    """The method with the options of its tunnel, defaults filled in: type ``ipip``, and no checksum where the type has one."""
     if value.method == "NAT":
         return NAT
-    made: Forwarding = scope.once(
-        value,
-        lambda: Forwarding(
-            method="DR" if value.method == "DR" else "TUN",
-            tunnel_type=_TUNNELS.get(value.tunnel_type or ""),
-            tunnel_port=value.tunnel_port,
-            tunnel_checksum=_CHECKSUMS.get(value.tunnel_checksum or ""),
-        ),
-    )
+    if value.method == "DR":
+        return DR
+    made: Forwarding = scope.once(value, lambda: _tunnel(value))
     return made
+
+
+def _tunnel(value: MethodValue) -> Forwarding:
+    kind = _TUNNELS.get(value.tunnel_type or "ipip")
+    checksum = None if kind == "ipip" else _CHECKSUMS.get(value.tunnel_checksum or "nocsum")
+    return Forwarding(method="TUN", tunnel_type=kind, tunnel_port=value.tunnel_port, tunnel_checksum=checksum)
 
 
 def lower_real_server(draft: PoolDraft, node: Node) -> RealServer | None:
@@ -108,7 +109,7 @@ def settle_port(draft: PoolDraft, at: Node | Field, port: int, method: Forwardin
             draft.scope.say(
                 "KC0714",
                 f"{draft.text}: port {port} of {what} is not the service's {draft.port}",
-                at,
+                _port_span(at),
                 consequence=f"{method.method} cannot change the port: connections arrive at {draft.port}",
                 help=f"write {draft.port}, or use `lvs_method NAT`",
             )
@@ -118,7 +119,7 @@ def settle_port(draft: PoolDraft, at: Node | Field, port: int, method: Forwardin
             draft.scope.say(
                 "KC0714",
                 f"{draft.text}: {what} has a port ({port}), and {method.method} cannot change ports",
-                at,
+                _port_span(at),
                 consequence="keepalived clears the port: connections arrive at the port that the client used",
                 help="leave the port out, or use `lvs_method NAT`",
             )
@@ -127,11 +128,16 @@ def settle_port(draft: PoolDraft, at: Node | Field, port: int, method: Forwardin
         draft.scope.say(
             "KC0714",
             f"{draft.text}: port {port} of {what} is not the service's {draft.port}",
-            at,
+            _port_span(at),
             consequence=f"{method.method} cannot change the port; keepalived uses {draft.port}, for the checks too",
             help=f"write {draft.port}, or use `lvs_method NAT`; a check can have a `connect_port` of its own",
         )
     return draft.port
+
+
+def _port_span(at: Node | Field) -> Span:
+    """The place of the port in ``real_server ADDRESS PORT`` and ``sorry_server ADDRESS PORT``."""
+    return at.statement.word_span(min(2, len(at.statement.words) - 1))
 
 
 def lower_sorry_server(draft: PoolDraft, servers: list[RealServer]) -> SorryServer | None:

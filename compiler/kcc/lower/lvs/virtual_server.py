@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kcc.diagnostics.model import Severity
 from kcc.lower.lvs.draft import PoolDraft, timing_of
 from kcc.lower.lvs.real_server import forwarding, lower_real_server, lower_sorry_server
 from kcc.lower.lvs.services import read_groups, settle_services
@@ -305,15 +306,36 @@ def _persistence(draft: PoolDraft) -> Persistence | None:
         return None
     wide = "255.255.255.255" if draft.family == "inet" else "128"
     if mask is not None and ("." in mask) != (draft.family == "inet"):
-        scope.say(
-            "KC0722",
-            f"{draft.text}: `persistence_granularity {mask}` does not fit its address family",
-            fields["persistence_granularity"],
-            consequence=f"the kernel refuses it; each client address counts for itself ({wide})",
-            help="write a netmask for IPv4, a prefix length for IPv6",
-        )
-        mask = None
+        mask = _odd_mask(draft, mask)
     return Persistence(timeout_us=timeout * SECOND, granularity=mask or wide, engine=engine)
+
+
+def _odd_mask(draft: PoolDraft, mask: str) -> str | None:
+    """A mask in the form of the other family. For IPv4 a bare number is an address in inet_aton(3)'s eyes: 24 is 0.0.0.24."""
+    at = draft.node.fields["persistence_granularity"]
+    if draft.family == "inet":
+        used = f"0.0.0.{mask}"
+        bits = min(int(mask), 32)
+        real = ".".join(
+            str((0xFFFFFFFF << (32 - bits) & 0xFFFFFFFF) >> shift & 255) for shift in (24, 16, 8, 0)
+        )
+        draft.scope.say(
+            "KC0722",
+            f"{draft.text}: `persistence_granularity {mask}` is the netmask {used} here, not a prefix length",
+            at,
+            consequence="clients are put together by a few bits of their last octet",
+            help=f"write the netmask: `{real}` is /{bits}",
+            severity=Severity.WARNING,
+        )
+        return used
+    draft.scope.say(
+        "KC0722",
+        f"{draft.text}: `persistence_granularity {mask}` is a netmask, and the service is IPv6",
+        at,
+        consequence="keepalived ignores it: each client address counts for itself",
+        help="write a prefix length, 1 to 128",
+    )
+    return None
 
 
 def _engine_alone(draft: PoolDraft, at: Field) -> None:

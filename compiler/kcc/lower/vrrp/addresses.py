@@ -30,8 +30,7 @@ def settle_addresses(draft: Draft) -> None:
                 f"`{draft.name}` is an {family_name(draft.family)} router: {value.address} cannot be among its addresses",
                 line.statement,
                 consequence=f"keepalived drops it; no director will hold {value.address}",
-                help="move it to `virtual_ipaddress_excluded`, or to an instance of its own with another "
-                "`virtual_router_id` or the same one: families do not share adverts",
+                help="move it to `virtual_ipaddress_excluded`, or to an instance of its own",
             )
             continue
         made = _address(draft, line, seen)
@@ -60,6 +59,8 @@ def _address(draft: Draft, line: Field, seen: dict[str, Statement]) -> Address |
         return None
     device = value.device or draft.interface
     if not device:
+        if not draft.unicast:
+            return None  # the missing interface of the instance has been reported
         draft.say(
             "KC0521",
             f"`{draft.name}`: {value.address} has no interface",
@@ -115,7 +116,8 @@ def _broadcast(value: AddressLine, prefix: int) -> str | None:
 def _fit(draft: Draft) -> None:
     """The count is one octet, and the advert one packet (RFC 9568 section 5.2.5); the rest is held without being announced."""
     if draft.family == "inet6":
-        most = (MULTICAST_MTU - 40 - 8) // 16
+        # keepalived leaves room for an authentication header (24 octets) also where there is none.
+        most = (MULTICAST_MTU - 40 - 8 - 24) // 16
     else:
         most = min(255, (MULTICAST_MTU - 20 - 16) // 4)
     if len(draft.vips) <= most:

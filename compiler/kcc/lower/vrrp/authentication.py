@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kcc.diagnostics.model import Severity
 from kcc.lower.scope import wrote
 from kir.model import Authentication, Secret
 
@@ -29,6 +30,7 @@ def settle_authentication(draft: Draft) -> None:
                 fields["auth_pass"],
                 consequence="adverts are sent and accepted without authentication",
                 help="add `auth_type PASS`, or remove the block",
+                severity=Severity.WARNING,
             )
         return
     password = fields.get("auth_pass")

@@ -51,15 +51,7 @@ def settle_members(groups: list[Node], instances: dict[str, Node], scope: Scope)
                 consequence="keepalived removes the group: nothing fails over together",
                 help="add `group { INSTANCE … }`",
             )
-        elif not entry.members:
-            scope.say(
-                "KC0530",
-                f"`vrrp_sync_group {name}` has no usable member",
-                node,
-                consequence="keepalived removes the group: its scripts and notifications never run",
-                help="name instances that this configuration defines",
-            )
-        else:
+        elif entry.members:  # else why none of them can be used has been said
             entries[name] = entry
     return entries
 

@@ -89,7 +89,7 @@ def judge_account(entries: dict[str, ScriptEntry], settings: Global, scope: Scop
 def judge_use(entries: dict[str, ScriptEntry], scope: Scope) -> None:
     """Scripts that nobody tracks: keepalived drops them at start."""
     for name, entry in entries.items():
-        if not entry.used:
+        if not entry.used and name not in scope.misplaced:
             scope.say(
                 "KC0606",
                 f"`vrrp_script {name}` is never used",

@@ -151,6 +151,7 @@ def _unknown(
     later = all_names.get(name)
     gone = f"keepalived drops the line: `{watcher.name}` does not fail over when the check fails"
     if later is not None:
+        scope.misplaced.add(name)
         scope.say(
             "KC0601",
             f"`vrrp_script {name}` must stand before its use",

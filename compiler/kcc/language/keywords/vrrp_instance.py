@@ -1,8 +1,8 @@
-"""``vrrp_instance``, ``vrrp_sync_group`` and the blocks about interfaces that VRRP has at top level."""
+"""``vrrp_instance``: one virtual router."""
 
 from __future__ import annotations
 
-from kcc.language.arguments.address_line import STATIC_ADDRESS, VIRTUAL_ADDRESS
+from kcc.language.arguments.address_line import VIRTUAL_ADDRESS
 from kcc.language.arguments.addresses import IP, MCAST
 from kcc.language.arguments.base import Optional
 from kcc.language.arguments.globals_ import EXTRA_IF_OR_OFF
@@ -12,31 +12,23 @@ from kcc.language.arguments.routes import ROUTE_LINE
 from kcc.language.arguments.rules import RULE_LINE
 from kcc.language.arguments.scripts import SCRIPT
 from kcc.language.arguments.track import (
-    DELAY_LINE,
-    LINKBEAT_LINE,
     PEER_LINE,
-    TRACK_INTERFACE,
-    TRACK_NAME,
-    TRACK_NAME_254,
 )
 from kcc.language.arguments.words import (
     IFNAME,
-    IFNAMES,
     MAYBE_BOOL,
     NAME,
-    NAMES,
     EnumArg,
     RestArg,
     SecretArg,
 )
+from kcc.language.keywords.vrrp_common import notify, script, trackers
 from kcc.language.tree import (
     CARRIED,
     CHECKED,
     PARTLY_RUN,
     RUN,
-    Coverage,
     Extra,
-    Keyword,
     Missing,
     Repeat,
     block,
@@ -47,32 +39,6 @@ from kcc.language.tree import (
 
 _GARP_SECONDS = UINT(0, 4294)
 REFUSES = "the instance has none: keepalived refuses to start, and no director holds its addresses"
-
-
-def _script(name: str, when: str, coverage: Coverage = RUN) -> Keyword:
-    return leaf(name, SCRIPT, coverage, "none", f"Command run {when}.", repeat=Repeat.FIRST)
-
-
-def _trackers(where: str) -> tuple[Keyword, ...]:
-    """The five lists of tracked things, of an instance and of a group alike."""
-    return (
-        lines("track_interface", TRACK_INTERFACE, RUN, f"Interfaces whose link state {where} follows."),
-        lines("track_script", TRACK_NAME, RUN, f"Check scripts whose result {where} follows."),
-        lines("track_file", TRACK_NAME_254, CHECKED, f"Files whose number changes the priority of {where}."),
-        lines("track_process", TRACK_NAME_254, CHECKED, f"Processes whose presence {where} follows."),
-        lines("track_bfd", TRACK_NAME, CHECKED, f"BFD sessions whose state {where} follows."),
-    )
-
-
-def _notify(of: str) -> tuple[Keyword, ...]:
-    return (
-        _script("notify_backup", f"when {of} becomes backup"),
-        _script("notify_master", f"when {of} becomes master"),
-        _script("notify_fault", f"when {of} goes to FAULT"),
-        _script("notify_stop", f"when {of} is stopped"),
-        _script("notify", f"at every change of state of {of}, with type, name, state and priority"),
-    )
-
 
 _STATE = (
     leaf(
@@ -433,7 +399,7 @@ _AUTH = (
 )
 
 _TELLING = (
-    *_notify("the instance"),
+    *notify("the instance"),
     leaf(
         "notify_deleted",
         Optional(SCRIPT, True),
@@ -442,7 +408,7 @@ _TELLING = (
         "Command run when a reload removes the instance.",
         repeat=Repeat.FIRST,
     ),
-    _script("notify_master_rx_lower_pri", "when a master hears an advert of lower priority"),
+    script("notify_master_rx_lower_pri", "when a master hears an advert of lower priority"),
     leaf(
         "smtp_alert",
         MAYBE_BOOL,
@@ -464,106 +430,8 @@ VRRP_INSTANCE = block(
     NAME,
     RUN,
     "A virtual router: addresses that the best director of the link holds.",
-    (*_STATE, *_WIRE, *_ADDRESSES, *_LINK, *_trackers("the instance"), *_GARP, *_AUTH, *_TELLING),
+    (*_STATE, *_WIRE, *_ADDRESSES, *_LINK, *trackers("the instance"), *_GARP, *_AUTH, *_TELLING),
     repeat=Repeat.UNIQUE,
     missing=Missing.IGNORED,
     extra=Extra.REFUSED,
-)
-
-VRRP_SYNC_GROUP = block(
-    "vrrp_sync_group",
-    NAME,
-    RUN,
-    "Instances that change state together.",
-    (
-        lines(
-            "group",
-            NAMES,
-            RUN,
-            "Members, in the order in which they become master.",
-            repeat=Repeat.FIRST,
-            required=True,
-        ),
-        *_trackers("the group"),
-        *_notify("the group"),
-        leaf(
-            "smtp_alert",
-            MAYBE_BOOL,
-            CARRIED,
-            "smtp_alert_vrrp, else smtp_alert, else off",
-            "Send alert mails about this group.",
-        ),
-        flag(
-            "global_tracking",
-            RUN,
-            "off",
-            "Old name of sync_group_tracking_weight.",
-            deprecated_by="sync_group_tracking_weight",
-            deprecation_is_error=True,
-            alias_of="sync_group_tracking_weight",
-        ),
-        flag("sync_group_tracking_weight", RUN, "off", "Weights may be used with members of this group."),
-        leaf(
-            "notify_priority_changes",
-            MAYBE_BOOL,
-            RUN,
-            "vrrp_notify_priority_changes",
-            "Tell scripts and pipes of each change of priority.",
-        ),
-    ),
-    repeat=Repeat.UNIQUE,
-    missing=Missing.IGNORED,
-    extra=Extra.REFUSED,
-)
-
-_GARP_INTERVAL = SECONDS("0", "4294.967295")
-GARP_GROUP = block(
-    "garp_group",
-    (),
-    CHECKED,
-    "Interfaces that share the pacing of gratuitous ARP.",
-    (
-        leaf(
-            "garp_interval",
-            _GARP_INTERVAL,
-            CHECKED,
-            "none",
-            "Least time between two gratuitous ARP messages.",
-            unit="seconds",
-        ),
-        leaf(
-            "gna_interval",
-            _GARP_INTERVAL,
-            CHECKED,
-            "none",
-            "Least time between two neighbour advertisements.",
-            unit="seconds",
-        ),
-        leaf("interface", IFNAME, CHECKED, "none", "An interface of the group.", repeat=Repeat.ADD),
-        lines("interfaces", IFNAMES, CHECKED, "Interfaces of the group."),
-    ),
-)
-
-TRACK_GROUP = block(
-    "track_group",
-    NAME,
-    CHECKED,
-    "Instances whose state static addresses, routes and rules follow.",
-    (lines("group", NAMES, CHECKED, "Members.", repeat=Repeat.FIRST, required=True),),
-    repeat=Repeat.UNIQUE,
-    missing=Missing.IGNORED,
-    extra=Extra.REFUSED,
-)
-
-STATIC = (
-    lines("static_ipaddress", STATIC_ADDRESS, CHECKED, "Addresses that the director always has."),
-    lines("static_routes", ROUTE_LINE, CHECKED, "Routes that the director always has."),
-    lines("static_rules", RULE_LINE, CHECKED, "Routing rules that the director always has."),
-)
-
-INTERFACES = (
-    lines("linkbeat_interfaces", LINKBEAT_LINE, CHECKED, "Interfaces whose link state is polled."),
-    lines(
-        "interface_up_down_delays", DELAY_LINE, RUN, "How long a link must be down or up before it counts."
-    ),
 )

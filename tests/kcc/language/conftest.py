@@ -1,0 +1,8 @@
+"""Makes `language_texts`, which these tests share, importable from here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

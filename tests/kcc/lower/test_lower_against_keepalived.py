@@ -1,0 +1,131 @@
+"""The golden cases and the examples against `keepalived -t`: where we find an error, keepalived complains, and nowhere else.
+
+Debian's keepalived is 2.2.7. It runs unprivileged in an empty directory of its own network namespace, which has the interfaces
+that the configurations name: what it says about the machine (scripts, users) is not about the configuration.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.lowering_cases import Case, compile_file
+
+HERE = Path(__file__).parent
+CASES = sorted([*HERE.glob("cases/*.case"), *HERE.parent.glob("rules/cases/*.case")])
+ROOT = HERE.parents[2]
+EXAMPLES = [*sorted((ROOT / "examples").glob("*.conf")), ROOT / "examples" / "templated" / "keepalived.conf"]
+KEEPALIVED = shutil.which("keepalived") or shutil.which("keepalived", path="/usr/sbin")
+
+# What the oracle is known to see otherwise, and why ours is right.
+KERNEL = "only the kernel refuses it"
+LOG_ONLY = "keepalived drops it with a log line, which -t does not count"
+NEWER = "2.4.3 does, 2.2.7 does not"
+WORKS = "keepalived counts it as an error but does what was written: a warning here"
+DIFFERENT = {
+    "kc0405_default_user": "the oracle's user database decides",
+    "kc0502_no_interface_ok": NEWER,
+    "kc0506_address_twice": NEWER,
+    "kc0506_address_twice_excluded": NEWER,
+    "kc0508_no_address_v2": WORKS,
+    "kc0508_no_address_v2_ok": NEWER,
+    "kc0518_strict_no_addresses": NEWER,
+    "kc0518_strict_no_addresses_ok": NEWER,
+    "kc0518_strict_unicast": NEWER,
+    "kc0519_owner_ignores_ok": NEWER,
+    "kc0520_timer_expired_ok": NEWER,
+    "kc0521_address_without_device_ok": NEWER,
+    "kc0524_peer_twice": NEWER,
+    "kc0533_lonely_group": WORKS,
+    "kc0610_interface_twice": WORKS,
+    "kc0702_service_in_group": KERNEL,
+    "kc0702_service_twice": KERNEL,
+    "kc0703_unknown_group": LOG_ONLY,
+    "kc0704_group_families": LOG_ONLY,
+    "kc0704_group_of_other_family": LOG_ONLY,
+    "kc0719_thresholds": KERNEL,
+    "kc0721_huge_range": "keepalived would make 2^64 services",
+}
+_MACHINE = re.compile(
+    r"Disabling .*script|Unable to set default user|SECURITY VIOLATION|not found/accessible|default user|Opening file|^$"
+)
+_SCRIPT = r"""
+for name in eth0 eth1 eth9; do ip link add $name type veth peer name p$name && ip link set $name up && ip link set p$name up; done
+ip link set lo up; ip address add 192.0.2.1/24 dev eth0
+drop=
+[ "$OUTSIDE_ROOT" = 1 ] && drop="setpriv --reuid 65534 --regid 65534 --clear-groups"
+cd "$1"; shift
+while [ $# -gt 0 ]; do
+    out=$($drop timeout 20 "$KEEPALIVED" -t -i director1 -f "$1" 2>&1); rc=$?
+    printf '\001%s\002%s\002%s' "$1" "$rc" "$out"
+    shift
+done
+"""
+
+
+def _release() -> str:
+    if KEEPALIVED is None:
+        return ""
+    return subprocess.run([KEEPALIVED, "--version"], capture_output=True, text=True).stderr
+
+
+pytestmark = [
+    pytest.mark.keepalived,
+    pytest.mark.netns,
+    pytest.mark.skipif("v2.2.7" not in _release(), reason="the expectations are of keepalived 2.2.7"),
+]
+
+
+@pytest.fixture(scope="module")
+def oracle(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What keepalived complains about in each file; empty where it is content."""
+    folder = tmp_path_factory.mktemp("oracle")
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(0o755)
+    empty = folder / "empty"
+    empty.mkdir()
+    files = {}
+    for path in CASES:
+        file = folder / f"{path.stem}.conf"
+        file.write_text(Case.load(path).text)
+        files[str(file)] = path.stem
+    for path in EXAMPLES:
+        copy = folder / path.parent.name
+        if not copy.exists():
+            shutil.copytree(path.parent, copy)
+        files[str(copy / path.name)] = path.stem
+    root = os.geteuid() == 0
+    command = ["unshare", "-n" if root else "-rn", "sh", "-c", _SCRIPT, "oracle", str(empty), *files]
+    environment = {**os.environ, "KEEPALIVED": KEEPALIVED or "", "OUTSIDE_ROOT": "1" if root else "0"}
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    if run.returncode and not run.stdout:
+        pytest.skip(f"no network namespace here: {run.stderr.strip()}")
+    verdicts: dict[str, list[str]] = {}
+    for part in run.stdout.split("\001")[1:]:
+        name, status, output = part.split("\002")
+        messages = [line for line in output.splitlines() if not _MACHINE.search(line)]
+        content = status == "0" or (status in ("5", "6") and not messages)  # 6 (scripts) outranks 5
+        verdicts[files[name]] = [] if content else [f"exit {status}", *messages]
+    return verdicts
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)
+def test_case_agrees(path: Path, oracle: dict[str, list[str]]) -> None:
+    complaints = oracle[path.stem]
+    errors = [line for line in Case.load(path).expected if line.startswith("error")]
+    if path.stem in DIFFERENT:
+        assert bool(errors) != bool(complaints), f"no difference any more: {DIFFERENT[path.stem]}"
+        return
+    assert bool(errors) == bool(complaints), (errors, complaints)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_example_agrees(path: Path, oracle: dict[str, list[str]]) -> None:
+    _, findings = compile_file(path, config_id="director1")
+    assert bool(findings.errors) == bool(oracle[path.stem]), (findings.items[:3], oracle[path.stem])
+    assert bool(findings.errors) == (path.stem == "mistakes")
