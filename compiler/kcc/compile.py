@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import stat
 import sys
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import msgspec
 
 from kcc.diagnostics.model import Findings, Severity, Span
 from kcc.lower.lowered import Lowered
@@ -18,8 +19,7 @@ STDIN = "-"
 _LOOKS_LIKE_JSON = re.compile(rb'\A(?:\xef\xbb\xbf)?\s*\{\s*(?:"|\})')
 
 
-@dataclass(slots=True)
-class Compiled:
+class Compiled(msgspec.Struct):
     """One input, judged. ``lowered`` is None where there is no meaning to speak of: it could not be read or is no IR."""
 
     name: str
@@ -29,7 +29,7 @@ class Compiled:
     files: tuple[str, ...] = ()
     lines: int = 0
     unreadable: bool = False
-    texts: dict[str, bytes] = field(default_factory=dict)
+    texts: dict[str, bytes] = msgspec.field(default_factory=dict)
 
     @property
     def broken(self) -> bool:
@@ -193,7 +193,7 @@ def _order(findings: Findings, files: tuple[str, ...]) -> None:
 
 def options_for(target: str, config_id: str | None = None, defines: dict[str, str] | None = None) -> Options:
     """Reading options from the command line's words."""
-    return replace(Options(), target=target, config_id=config_id, defines=defines or {})
+    return Options(target=target, config_id=config_id, defines=defines or {})
 
 
 def warn(text: str) -> None:

@@ -5,8 +5,9 @@ A value that was refused is not here (its diagnostic is); so whoever reads a `No
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from kcc.diagnostics.model import Span
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from kcc.syntax.tree import Statement
 
 
-@dataclass(slots=True)
-class Field:
+class Field(msgspec.Struct):
     """A value and where it was said. ``value`` has the Python type that the keyword's argument type gives:
 
     numbers are int; decimal seconds are int microseconds; flags and booleans are bool; words, names, addresses (canonical
@@ -34,8 +34,7 @@ class Field:
         return self.statement.word_span(self.first if len(self.statement.words) > self.first else 0)
 
 
-@dataclass(slots=True)
-class Node:
+class Node(msgspec.Struct):
     """A block: ``head`` are the values of its opening line, ``fields`` its leaves by canonical keyword name (an alias
     stands under the name that it is an alias of), ``repeated`` the leaves that accumulate, ``blocks`` its child blocks and
     block-with-lines in order, ``lines`` the entries of a block-with-lines (in lists of names each name is an entry).
@@ -47,10 +46,10 @@ class Node:
     keyword: Keyword
     statement: Statement
     head: tuple[Any, ...] = ()
-    fields: dict[str, Field] = field(default_factory=dict)
-    repeated: dict[str, list[Field]] = field(default_factory=dict)
-    blocks: list[Node] = field(default_factory=list)
-    lines: list[Field] = field(default_factory=list)
+    fields: dict[str, Field] = msgspec.field(default_factory=dict)
+    repeated: dict[str, list[Field]] = msgspec.field(default_factory=dict)
+    blocks: list[Node] = msgspec.field(default_factory=list)
+    lines: list[Field] = msgspec.field(default_factory=list)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value of leaf ``name``, or ``default`` where it was not given."""
@@ -69,8 +68,7 @@ class Node:
         return [line for b in self.blocks if b.keyword.name == name for line in b.lines]
 
 
-@dataclass(frozen=True, slots=True)
-class AccountValue:
+class AccountValue(msgspec.Struct, frozen=True):
     """``USER [GROUP|:GROUP|:]`` (language facts: scripts)."""
 
     user: str | None = None
@@ -78,8 +76,7 @@ class AccountValue:
     supplementary: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptValue:
+class ScriptValue(msgspec.Struct, frozen=True):
     """A SCRIPT: the command split into words with quotes and escapes undone, and as whom it runs (None: not said).
 
     ``open_file``: the command was ``</path``, a test that the file can be opened (vrrp_script only).
@@ -90,8 +87,7 @@ class ScriptValue:
     open_file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AddressLine:
+class AddressLine(msgspec.Struct, frozen=True):
     """One line of virtual_ipaddress and its like. ``prefix`` None: not given. ``broadcast`` may be ``+`` or ``-``.
 
     ``nodad`` None: not said (``-nodad`` gives False: detection stays on).
@@ -117,8 +113,7 @@ class AddressLine:
     use_vmac: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TrackLine:
+class TrackLine(msgspec.Struct, frozen=True):
     """``NAME [weight W [reverse|noreverse]]``; None: not said on the line."""
 
     name: str
@@ -126,8 +121,7 @@ class TrackLine:
     reverse: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PeerLine:
+class PeerLine(msgspec.Struct, frozen=True):
     """``IP [min_ttl N] [max_ttl N]``."""
 
     address: str
@@ -135,8 +129,7 @@ class PeerLine:
     max_ttl: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GroupLine:
+class GroupLine(msgspec.Struct, frozen=True):
     """A line of virtual_server_group: addresses ``first`` to ``last`` (equal for a single one) with ``port`` (0: none), or a
     firewall mark (``fwmark`` not None) with its family where given.
     """
@@ -148,8 +141,7 @@ class GroupLine:
     family: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MethodValue:
+class MethodValue(msgspec.Struct, frozen=True):
     """``lvs_method``: NAT, DR or TUN with the options of a tunnel."""
 
     method: str
@@ -158,8 +150,7 @@ class MethodValue:
     tunnel_checksum: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ServerHead:
+class ServerHead(msgspec.Struct, frozen=True):
     """The opening words of virtual_server: an address and port (0: none), ``fwmark N`` or ``group NAME``."""
 
     address: str | None = None
@@ -168,8 +159,7 @@ class ServerHead:
     group: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DelayLine:
+class DelayLine(msgspec.Struct, frozen=True):
     """``IFNAME DOWN [UP]`` of interface_up_down_delays, in microseconds."""
 
     interface: str
@@ -177,8 +167,7 @@ class DelayLine:
     up_us: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class WordsLine:
+class WordsLine(msgspec.Struct, frozen=True):
     """A route or a rule: its words, checked, not yet taken apart. ``family`` where the words fix it."""
 
     words: tuple[str, ...]

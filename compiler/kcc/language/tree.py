@@ -7,9 +7,10 @@ descent, the checks, the reference manual, ``kcc explain`` and completion all re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from kcc.language.arguments.base import Arg
@@ -79,8 +80,7 @@ class Bad(Enum):
     LOG = "only written to the log"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Keyword:
+class Keyword(msgspec.Struct, frozen=True, eq=False):
     """One keyword at one place of the tree.
 
     ``args``: the types of its arguments, in order. ``default``: what holds when it is not given, in words, empty where there
@@ -114,7 +114,7 @@ class Keyword:
     unrun: tuple[str, ...] = ()
     line: Arg | None = None
     children: tuple[Keyword, ...] = ()
-    index: dict[str, Keyword] = field(default_factory=dict, repr=False)
+    index: dict[str, Keyword] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for child in self.children:
@@ -198,4 +198,4 @@ def lines(name: str, line: Arg, coverage: Coverage, doc: str, **more: object) ->
 def renamed(keyword: Keyword, name: str, **more: object) -> Keyword:
     """The same keyword under another name; its values are stored under the first one."""
     more.setdefault("alias_of", keyword.canonical)
-    return replace(keyword, name=name, index={}, **more)  # type: ignore[arg-type]
+    return msgspec.structs.replace(keyword, name=name, index={}, **more)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from kcc.diagnostics.model import Span
 from kcc.source.options import Options
@@ -30,8 +31,7 @@ MAX_PASSES = 64
 """Rescans of one line: deeper nesting of definitions than any real file has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(msgspec.Struct, frozen=True):
     """``lines`` is the value, unexpanded; more than one line only where the value ended in a backslash."""
 
     name: str
@@ -44,8 +44,7 @@ class Definition:
     """It is the variable of a ``~SEQ`` or ``~LST``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """Something wrong with the reference at ``start``..``end`` of the text as it was before replacement."""
 
     code: str
@@ -60,8 +59,7 @@ class Problem:
     """The definitions of a circle: the same mistake whichever of them is used."""
 
 
-@dataclass(slots=True)
-class Expansion:
+class Expansion(msgspec.Struct):
     """The outcome of replacing all references of a line."""
 
     text: Text

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import msgspec
 
 from kcc.diagnostics.model import Related, Span
 from kcc.source.definitions import Definition
@@ -85,8 +86,7 @@ class FileFrame:
         return os.path.realpath(self.directory or ".")
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(msgspec.Struct, frozen=True):
     """A line that does not stand in a file as it is: ``defines`` is in force from it on."""
 
     text: Text

@@ -7,7 +7,8 @@ from __future__ import annotations
 import glob
 import os
 import re
-from dataclasses import dataclass, field
+
+import msgspec
 
 __all__ = ["INCLUDE", "STRICTNESS", "Matches", "change_checks", "find_matches"]
 
@@ -27,12 +28,11 @@ _WILD = re.compile(r"[*?\[]")
 MAX_ALTERNATIVES = 4096
 
 
-@dataclass(slots=True)
-class Matches:
+class Matches(msgspec.Struct):
     """The files of a pattern in the order in which they are read, and what matched nothing."""
 
-    paths: list[str] = field(default_factory=list)
-    missing: list[tuple[str, str]] = field(default_factory=list)
+    paths: list[str] = msgspec.field(default_factory=list)
+    missing: list[tuple[str, str]] = msgspec.field(default_factory=list)
     """``(check, alternative)``: the check that this failure belongs to, and the name or pattern."""
     too_many: bool = False
     """The braces stand for more than MAX_ALTERNATIVES names: none was looked up."""

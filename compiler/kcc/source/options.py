@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 __all__ = ["INCLUDE_CHECKS", "Limits", "Options"]
 
@@ -12,8 +13,7 @@ INCLUDE_CHECKS: frozenset[str] = frozenset({"read", "match", "wildcard_match", "
 """The words of ``include_check``: which failures of an include are errors."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """Where reading ends with a message instead of a full memory or a hang. All counts are per compilation."""
 
     max_file_bytes: int = 256 * 1024 * 1024
@@ -32,8 +32,7 @@ class Limits:
     max_block_depth: int = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """How to read a configuration.
 
     ``config_id``: what ``@id`` lines are compared with; None means this host's node name up to its first dot,
@@ -45,12 +44,12 @@ class Options:
     """
 
     config_id: str | None = None
-    defines: Mapping[str, str] = field(default_factory=dict)
+    defines: Mapping[str, str] = msgspec.field(default_factory=dict)
     env: Mapping[str, str] | None = None
     target: str = "keepalived-2.4.3"
     include_check: frozenset[str] = frozenset()
     random_seed: int | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = msgspec.field(default_factory=Limits)
 
     @property
     def instance(self) -> str:

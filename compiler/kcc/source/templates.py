@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 __all__ = ["Verdict", "recognise"]
 
 _RENDER = "render it first, and check what comes out"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """``kind`` completes "this is not a keepalived configuration but …". Line and columns count from 1."""
 
     kind: str

@@ -8,7 +8,8 @@ and where it does not tell, the end of the segment.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from kcc.diagnostics.model import Edit, Findings, Fix, Related, Span
 from kcc.source.options import Limits
@@ -50,13 +51,12 @@ class Event:
         return self.indent >= 0 and other.indent >= 0 and self.line.file == other.line.file
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(msgspec.Struct):
     """What to do to a segment. ``closes``: index → the openings that end before that event; ``drops``: surplus braces."""
 
-    closes: dict[int, list[Event]] = field(default_factory=dict)
-    drops: list[int] = field(default_factory=list)
-    closed_at: dict[int, int] = field(default_factory=dict)
+    closes: dict[int, list[Event]] = msgspec.field(default_factory=dict)
+    drops: list[int] = msgspec.field(default_factory=list)
+    closed_at: dict[int, int] = msgspec.field(default_factory=dict)
     """For each drop: the index of the closing brace that had closed the block around it, where that is known."""
 
     @property
