@@ -26,6 +26,8 @@ from krun.vrrp.tracking import Debounced, Verdict
 DEFAULT_UNICAST_TTL = 255
 _GOLDEN = 618
 """Thousandths of the golden ratio: its multiples lie evenly in the interval, however many there are."""
+_SLOT = 8
+"""Phases are multiples of this: of a thousand instances some eight send in one wake-up of the process, which is what costs."""
 
 
 class Datagram(msgspec.Struct, frozen=True, gc=False):
@@ -68,7 +70,9 @@ class Instance:
     def configure(self, config: VrrpInstance) -> None:
         """Another configuration of the same identity on the wire."""
         self.config = config
-        self.settings = Settings(config, config.sync_group is not None, self.index * _GOLDEN % 1000)
+        self.settings = Settings(
+            config, config.sync_group is not None, self.index * _GOLDEN % 1000 // _SLOT * _SLOT
+        )
         self.rules = rules_for(config)
         self.old_checksum = config.old_unicast_checksum == "always" and config.unicast and config.version == 3
         self.forget()
