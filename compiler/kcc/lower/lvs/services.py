@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Literal
 
 from kcc.lower.vrrp.identity import family_name, family_of
@@ -150,6 +149,8 @@ def _families(families: set[str]) -> str:
 
 def _expand(draft: PoolDraft, lines: list[Field]) -> tuple[Service, ...]:
     """One service an address of a range; a mark without a family takes the virtual server's."""
+    import ipaddress
+
     found: list[Service] = []
     for line in lines:
         value: GroupLine = line.value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 from kcc.diagnostics.model import Severity
@@ -109,6 +108,8 @@ def _broadcast(value: AddressLine, prefix: int) -> str | None:
     """``+``: all host bits one; ``-``: all zero (ip-address(8))."""
     if value.broadcast not in ("+", "-"):
         return value.broadcast
+    import ipaddress
+
     network = ipaddress.ip_network((value.address, prefix), strict=False)
     return str(network.broadcast_address if value.broadcast == "+" else network.network_address)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 from kcc.lower.scope import before, wrote
@@ -131,6 +130,8 @@ def _source(draft: Draft) -> str | None:
 
 
 def _without_interface(draft: Draft) -> bool:
+    import ipaddress
+
     start = "keepalived refuses to start"
     if wrote(draft.node, "interface"):
         return False
