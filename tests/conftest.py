@@ -1,0 +1,31 @@
+"""What the whole suite shares: the tables of measured figures at the end of a run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests recorded with ``record_property("figures", {...})``.
+
+    Each is a dict with ``table`` (the title), ``row`` (the name of the line) and the columns. They come
+    from the reports of the tests, so they arrive from the workers of pytest-xdist as well.
+    """
+    tables: defaultdict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "figures":
+                    columns = dict(value)
+                    tables[columns.pop("table")][columns.pop("row")] = columns
+    for title, rows in tables.items():
+        terminalreporter.write_sep("-", title)
+        columns = list(next(iter(rows.values())))
+        first = max(len(row) for row in rows)
+        terminalreporter.write_line(" " * first + "".join(f"  {column}" for column in columns))
+        for row, cells in sorted(rows.items()):
+            terminalreporter.write_line(
+                row.ljust(first) + "".join(f"  {cells[column]:>{len(column)}}" for column in columns)
+            )
