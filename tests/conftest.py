@@ -1,10 +1,25 @@
-"""What the whole suite shares: the tables of measured figures at the end of a run."""
+"""What the whole suite shares: no silent skips in CI, and the tables of measured figures at the end of a run."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Generator
 
+import pluggy
 import pytest
+
+from lab.needs import in_ci
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
+    """With ``CI=true`` a test that skips has failed: what is not run there is not proved anywhere."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and in_ci() and not hasattr(report, "wasxfail"):
+        where = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: {where} (CI=true: no test may be skipped)"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

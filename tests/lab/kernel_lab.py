@@ -38,6 +38,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from lab.processes import OWNER_VARIABLE, identity, sweep
+
 __all__ = ["LAB_FAILED", "TIMED_OUT", "Outcome", "problem", "run"]
 
 TIMED_OUT = 124
@@ -163,6 +165,7 @@ def run(
     every system call, and doing so across two CPUs makes each four times as expensive. ``keep`` leaves
     the run directory behind and names it on stderr.
     """
+    sweep()
     lab = _Lab(
         directory=Path(tempfile.mkdtemp(prefix="kernel-lab.")),
         argv=argv,
@@ -263,6 +266,7 @@ def _start(lab: _Lab) -> str:
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
+                env=os.environ | {OWNER_VARIABLE: identity()},
                 start_new_session=True,
             )
     finally:

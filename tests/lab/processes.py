@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["OWNER_VARIABLE", "LabTimeoutError", "Process", "sweep", "wait_for"]
+__all__ = ["OWNER_VARIABLE", "LabTimeoutError", "Process", "identity", "sweep", "wait_for"]
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Process:
         self.argv = list(argv)
         self.log = log
         environment = dict(os.environ if env is None else env)
-        environment[OWNER_VARIABLE] = _identity()
+        environment[OWNER_VARIABLE] = identity()
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
                 self.argv,
@@ -168,7 +168,8 @@ def _start_time(pid: int) -> str | None:
     return None if fields[0] == "Z" else fields[19]
 
 
-def _identity() -> str:
+def identity() -> str:
+    """The value of :data:`OWNER_VARIABLE` for processes that this run starts."""
     return f"{os.getpid()}:{_start_time(os.getpid())}"
 
 
