@@ -9,10 +9,14 @@ from pathlib import Path
 
 import msgspec
 
+from kcc.diagnostics.causes import one_cause
 from kcc.diagnostics.model import Findings, Severity, Span
 from kcc.lower.lowered import Lowered
 from kcc.source.options import Options
+from kcc.targets import KRUN
 from kir.codec import Document, IrError, Loss, Origins, document, loads, origins_of
+from kir.features import NOT_RUN, needed, without
+from kir.model import Config
 
 STDIN = "-"
 
@@ -29,6 +33,7 @@ class Compiled(msgspec.Struct):
     files: tuple[str, ...] = ()
     lines: int = 0
     unreadable: bool = False
+    uncarried: tuple[str, ...] = ()
     texts: dict[str, bytes] = msgspec.field(default_factory=dict)
 
     @property
@@ -56,7 +61,10 @@ class Compiled(msgspec.Struct):
             for d in self.findings.items
             if d.severity is Severity.ERROR
         ]
-        return document(self.lowered.config, origins_of(self.lowered.origins, losses))
+        config = self.lowered.config
+        if any(loss.code == "KC0902" for loss in losses):
+            config = without(config)  # what krun does not run was given up on purpose, and is listed
+        return document(config, origins_of(self.lowered.origins, losses))
 
 
 def compile_input(name: str, options: Options, *, building: bool = False) -> Compiled:
@@ -99,7 +107,7 @@ def _text(
     options: Options,
     building: bool,
 ) -> Compiled:
-    from kcc.language.coverage import coverage_findings
+    from kcc.language.coverage import coverage_findings, uncarried
     from kcc.language.descent import descend
     from kcc.lower import lower
     from kcc.rules import judge
@@ -114,8 +122,29 @@ def _text(
     result.lowered = lower(root, findings, options.target)
     judge(result.lowered, findings, options.target)
     coverage_findings(root, findings, options.target, building)
+    result.uncarried = uncarried(root)
+    if building and options.target == KRUN:
+        _not_run(result.lowered.config, findings, result.lowered)
+    one_cause(findings)
     _order(findings, tree.files)
     return result
+
+
+def _not_run(config: Config, findings: Findings, lowered: Lowered) -> None:
+    """Features that no keyword names by itself: strict mode asks for ``no_accept``, say."""
+    if "vrrp.no_accept" not in NOT_RUN or "vrrp.no_accept" not in needed(config):
+        return
+    closed = [i for i in config.vrrp_instances if not i.accept and not i.owner]
+    unsaid = [i for i in closed if not lowered.said(f"vrrp_instance/{i.name}", "accept")]
+    for i in unsaid[:1]:
+        findings.report(
+            "KC0902",
+            f"krun does not drop packets to the VIPs of a router that is not their owner, as strict mode asks for `{i.name}`"
+            + (f" and {len(unsaid) - 1} more" if len(unsaid) > 1 else ""),
+            lowered.span(f"vrrp_instance/{i.name}"),
+            consequence="the addresses would answer",
+            help="add `accept` to the instance, or build with `--allow-errors` and do without",
+        )
 
 
 def _ir(

@@ -350,3 +350,58 @@ def test_interrupted(tmp_path: Path) -> None:
         assert p.wait(10) in (-signal.SIGINT, 130)
         assert p.stderr is not None
         assert b"Traceback" not in p.stderr.read()
+
+
+NOT_RUN = (
+    """\
+global_defs {
+    notification_email {
+        ops@example.org
+    }
+    smtp_server 192.0.2.25
+    vrrp_strict
+}
+"""
+    + GOOD
+)
+
+
+def test_what_krun_does_not_run_is_an_error_in_build_and_a_note_in_check(tmp_path: Path) -> None:
+    from kir.features import RUN
+
+    path, out = tmp_path / "mail.conf", tmp_path / "ir.json"
+    path.write_text(NOT_RUN)
+    assert report(path)[1]["summary"]["errors"] == 0
+    code, body = report("--target", "krun", path)
+    assert code == 0
+    assert "KC0901" in {d["code"] for d in body["diagnostics"]}
+    done = kcc("build", path, "-o", out)
+    assert done.returncode == 1
+    assert not out.exists()
+    for name in ("notification_email", "smtp_server", "VI_1"):
+        assert f"`{name}`" in done.stderr
+    assert kcc("build", path, "--allow-errors", "-o", out).returncode == 0
+    document = json.loads(out.read_text())
+    assert set(document["features"]) <= RUN
+    assert {x["code"] for x in document["origins"]["losses"]} == {"KC0902"}
+
+
+def test_diff_says_what_it_cannot_see(good: Path, tmp_path: Path) -> None:
+    from kcc.language.keywords import walk
+    from kcc.language.tree import Coverage
+
+    path = next(
+        (
+            p
+            for p, k in walk()
+            if k.coverage is Coverage.CHECKED and " > " not in p and k.kind.value == "leaf" and not k.args
+        ),
+        None,
+    )
+    if path is None:
+        return  # everything is carried: nothing is left to say
+    new = tmp_path / "new.conf"
+    new.write_text(f"{path}\n" + GOOD)
+    done = kcc("diff", good, new)
+    assert f"not compared, for the IR does not carry them yet: {path}" in done.stderr
+    assert json.loads(kcc("diff", "--format", "json", good, new).stdout)["not_compared"] == [path]

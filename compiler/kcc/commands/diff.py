@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         warn("kcc diff: only one side can be standard input")
         return 2
     options = options_for(args.target, args.config_id, dict(args.define))
-    sides = [compile_input(name, options, building=True) for name in (args.old, args.new)]
+    sides = [compile_input(name, options) for name in (args.old, args.new)]
     broken = [s for s in sides if s.lowered is None or (s.broken and not args.allow_errors)]
     if broken:
         show(broken, Severity.ERROR)
@@ -49,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
         from kcc.commands.diff_text import print_plan
 
         print_plan(old, new, found, sys.stdout)
+        if unseen := _unseen(sides):
+            warn(f"not compared, for the IR does not carry them yet: {', '.join(unseen)}")
     return 1 if found.changes else 0
 
 
@@ -84,4 +86,10 @@ def as_json(sides: list[Compiled], docs: tuple[Document, Document], found: Plan)
             for o in found.operations
         ],
         "summary": found.counts(),
+        "not_compared": _unseen(sides),
     }
+
+
+def _unseen(sides: list[Compiled]) -> list[str]:
+    """Keywords of either side that the comparison cannot see."""
+    return sorted({word for side in sides for word in side.uncarried})

@@ -36,14 +36,14 @@ class _Uses:
 def coverage_findings(root: Node, findings: Findings, target: str, building: bool) -> None:
     """Report, once for each keyword, what ``root`` says and krun does not run.
 
-    Only for target ``krun``: a note (KC0901), or while ``building`` an error (KC0902) where the IR does not even carry it.
+    Only for target ``krun``: a note (KC0901), or while ``building`` an error (KC0902): krun must not start without it unasked.
     """
     if target != KRUN:
         return
     uses: dict[tuple[Keyword, str], _Uses] = {}
     _walk(root, uses)
     for use in uses.values():
-        lost = use.coverage is Coverage.CHECKED
+        lost = use.coverage is not Coverage.PARTLY_RUN
         times = "" if use.count == 1 else f" ({use.count} times; the first is here)"
         findings.report(
             "KC0902" if building and lost else "KC0901",
@@ -56,6 +56,13 @@ def coverage_findings(root: Node, findings: Findings, target: str, building: boo
             help="remove it, or build with `--allow-errors` and do without" if building and lost else None,
             related=use.first.via(),
         )
+
+
+def uncarried(root: Node) -> tuple[str, ...]:
+    """The keywords in ``root`` that have no place in the IR: what no comparison of IRs can see."""
+    uses: dict[tuple[Keyword, str], _Uses] = {}
+    _walk(root, uses)
+    return tuple(dict.fromkeys(u.what for u in uses.values() if u.coverage is Coverage.CHECKED))
 
 
 def _walk(node: Node, uses: dict[tuple[Keyword, str], _Uses]) -> None:
