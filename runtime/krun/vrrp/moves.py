@@ -45,11 +45,19 @@ def follow(settings: Settings, state: State, event: AdvertReceived, now: int) ->
     )
 
 
+SLOTS = 50
+"""Moments of an advert interval at which adverts leave when there are many instances: 20 ms apart at one advert a second."""
+
+
 def become_master(settings: Settings, state: State, now: int) -> tuple[State, Actions]:
     """RFC 9568 section 6.4.2: advertise first, then take the addresses, then tell the neighbours."""
     config, garp = settings.config, settings.config.garp
-    # The first interval is shortened by the phase: sending early harms nobody, and from then on the grid is spread.
-    first = config.advert_int_us - config.advert_int_us * settings.phase // 1000
+    first = now + config.advert_int_us
+    if settings.phase:
+        # The first interval is shortened: sending early harms nobody, and from then on the adverts of many instances are spread
+        # over the interval, on slots that several share: a wake-up costs more than an advert.
+        first -= config.advert_int_us * settings.phase // 1000
+        first -= first % max(1, config.advert_int_us // SLOTS)
     repeated = garp.delay_us > 0 and garp.repeat > 0
     state = replace(
         state,
@@ -57,7 +65,7 @@ def become_master(settings: Settings, state: State, now: int) -> tuple[State, Ac
         wanted=True,
         demoted=False,
         interval_us=config.advert_int_us,
-        deadline=now + first,
+        deadline=first,
         master=state.source,
         master_priority=state.priority,
         preempt_at=None,

@@ -419,7 +419,10 @@ def test_the_adverts_of_many_instances_are_spread() -> None:
     recent = sorted(at for at, _, _ in a.sent if at > segment.now - S)
     assert len(recent) == 100
     gaps = [second - first for first, second in pairwise(recent)]
-    assert max(gaps) < 50_000 and len(set(recent)) > 60
+    assert max(gaps) < 50_000
+    # On slots that several share: a wake-up costs more than an advert.
+    assert 20 < len(set(recent)) <= 51
+    assert max(recent.count(at) for at in set(recent)) <= 10
     for name in ("VI_7", "VI_93"):
         times = [at for at, instance, _ in a.sent if instance == name][1:]
         assert {second - first for first, second in pairwise(times)} == {S}
