@@ -8,13 +8,14 @@ STAMP := $(VENV)/.installed
 SECONDS ?= 60
 PYTEST_ARGS ?=
 
-.PHONY: help setup packages lint test quick demo fuzz bench tables wheel clean
+.PHONY: help setup packages lint test quick demo fuzz fuzz-differential bench tables wheel clean
 
 help:
 	@echo "make test      set up, then lint and run the whole suite"
 	@echo "make quick     the tests that need neither namespaces nor the kernel lab"
 	@echo "make demo      check, build, diff, two directors, failover, hot reload: in under a minute"
 	@echo "make fuzz SECONDS=60   fuzz lexer, parser, IR loader and advert parser"
+	@echo "make fuzz-differential SECONDS=60   random configurations: keepalived -t against kcc check"
 	@echo "make bench     compare with the installed keepalived, as ratios"
 	@echo "make tables    make the PLY tables anew after a change of lexer or grammar"
 	@echo "make wheel     build the wheel"
@@ -54,6 +55,9 @@ demo: packages $(STAMP)
 
 fuzz: $(STAMP)
 	$(BIN)/python fuzz/run.py --seconds $(SECONDS)
+
+fuzz-differential: setup
+	$(BIN)/python fuzz/differential.py --seconds $(SECONDS)
 
 bench: setup
 	$(BIN)/python bench/run.py

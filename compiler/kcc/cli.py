@@ -14,11 +14,33 @@ COMMANDS = {
     "check": "explain every mistake of a configuration, at its line and column",
     "build": "compile a configuration to the IR that krun runs",
     "diff": "show what a deploy will change, which operations that means, and what it disrupts",
+    "explain": "print the page of a code or the reference entry of a keyword",
     "schema": "print the JSON Schema of the IR",
+    "fmt": "lay a configuration out in the canonical way, meaning unchanged",
+    "expand": "print the text after includes, definitions, conditions and replication",
+    "decompile": "turn an IR back into a keepalived.conf of the same meaning",
+    "graph": "draw instances, groups, addresses, trackers, services and servers",
+    "genhash": "print the digest of a page as `digest` of HTTP_GET wants it",
+    "lsp": "serve an editor: findings while you write, completion, reference, formatting",
 }
 
 EPILOG = """exit status: 0 nothing wrong (diff: no change), 1 errors found (diff: there are changes),
 2 wrong usage or unreadable input"""
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """With the width of the terminal. argparse makes a formatter for each argument, and without a width loads shutil for it."""
+    width = os.environ.get("COLUMNS", "")
+    if width.isdigit() and int(width):
+        columns = int(width)
+    else:
+        try:
+            columns = os.get_terminal_size(
+                sys.__stdout__.fileno() if sys.__stdout__ is not None else 1
+            ).columns
+        except (OSError, ValueError):
+            columns = 0
+    return argparse.RawDescriptionHelpFormatter(prog, width=(columns or 80) - 2)
 
 
 def parser(command: str | None) -> argparse.ArgumentParser:
@@ -27,12 +49,18 @@ def parser(command: str | None) -> argparse.ArgumentParser:
         prog="kcc",
         description="keepalived's configuration, compiled",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_formatter,
     )
     top.add_argument("--version", action="store_true", help="print the version and exit")
-    subs = top.add_subparsers(dest="command", metavar="COMMAND")
+    subs = top.add_subparsers(dest="command", metavar="COMMAND", prog="kcc")
     for name, words in COMMANDS.items():
-        sub = subs.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".", epilog=EPILOG)
+        sub = subs.add_parser(
+            name,
+            help=words,
+            description=words[0].upper() + words[1:] + ".",
+            epilog=EPILOG,
+            formatter_class=_formatter,
+        )
         if name == command:
             importlib.import_module(f"kcc.commands.{name}").arguments(sub)
     return top

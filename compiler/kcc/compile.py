@@ -6,6 +6,7 @@ import re
 import stat
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,9 +15,12 @@ from kcc.diagnostics.model import Findings, Severity, Span
 from kcc.lower.lowered import Lowered
 from kcc.source.options import Options
 from kcc.targets import KRUN
-from kir.codec import Document, IrError, Loss, Origins, document, loads, origins_of
 from kir.features import NOT_RUN, needed, without
 from kir.model import Config
+
+if TYPE_CHECKING:
+    from kcc.language.parsed import Node
+    from kir.codec import Document, Origins
 
 STDIN = "-"
 
@@ -33,7 +37,7 @@ class Compiled(msgspec.Struct):
     files: tuple[str, ...] = ()
     lines: int = 0
     unreadable: bool = False
-    uncarried: tuple[str, ...] = ()
+    root: Node | None = None
     texts: dict[str, bytes] = msgspec.field(default_factory=dict)
 
     @property
@@ -41,11 +45,22 @@ class Compiled(msgspec.Struct):
         """Whether it has errors, so that nothing is built from it."""
         return self.findings.errors > 0 or self.lowered is None
 
+    @property
+    def uncarried(self) -> tuple[str, ...]:
+        """The keywords of the text that have no place in the IR. Looked for when asked: only a comparison needs them."""
+        if self.root is None:
+            return ()
+        from kcc.language.coverage import uncarried
+
+        return uncarried(self.root)
+
     def document(self, allow_errors: bool = False) -> Document:
         """The IR. With ``allow_errors`` what the errors cost is listed in its origins.
 
         Raises ValueError where there is nothing to build.
         """
+        from kir.codec import Loss, document, origins_of  # a check of a text reads and writes no IR
+
         if self.lowered is None or (self.broken and not allow_errors):
             raise ValueError(f"{self.name} has errors")
         if self.loaded is not None:
@@ -107,7 +122,7 @@ def _text(
     options: Options,
     building: bool,
 ) -> Compiled:
-    from kcc.language.coverage import coverage_findings, uncarried
+    from kcc.language.coverage import coverage_findings
     from kcc.language.descent import descend
     from kcc.lower import lower
     from kcc.rules import judge
@@ -122,10 +137,10 @@ def _text(
     result.lowered = lower(root, findings, options.target)
     judge(result.lowered, findings, options.target)
     coverage_findings(root, findings, options.target, building)
-    result.uncarried = uncarried(root)
+    result.root = root
     if building and options.target == KRUN:
         _not_run(result.lowered.config, findings, result.lowered)
-    one_cause(findings)
+    one_cause(findings, [(s.line.file, s.number) for s in tree.body] if findings.lost else [])
     _order(findings, tree.files)
     return result
 
@@ -151,7 +166,7 @@ def _ir(
     name: str, data: bytes | None, findings: Findings, texts: dict[str, bytes], options: Options
 ) -> Compiled:
     from kcc.rules import judge
-    from kir.codec import load_path
+    from kir.codec import IrError, load_path, loads
 
     result = Compiled(name, findings, files=(name,), texts=texts)
     try:

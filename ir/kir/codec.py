@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +69,14 @@ class Envelope(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     origins: Origins = msgspec.field(default_factory=Origins)
 
 
-@dataclass(slots=True)
-class Document:
+class Document(msgspec.Struct):
     """A loaded IR. ``version`` is the one that the file had; ``digest`` that of ``config`` in today's model."""
 
     config: Config
     digest: str
     version: str = CURRENT
     features: tuple[str, ...] = ()
-    origins: Origins = field(default_factory=Origins)
+    origins: Origins = msgspec.field(default_factory=Origins)
 
 
 def document(config: Config, origins: Origins | None = None) -> Document:
@@ -122,6 +119,8 @@ def write(doc: Document, path: str | Path) -> None:
 
     Raises OSError. A reader never sees half a file: it is written beside the target and renamed.
     """
+    import tempfile
+
     target = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:

@@ -2,6 +2,8 @@
 # Debian packages that the tests and the demo use: real peers, real kernels, an independent dissector.
 set -eu
 want="keepalived user-mode-linux ipvsadm busybox-static kmod tshark tcpdump iproute2 iputils-ping openssl procps setpriv"
+# A tracer for what kcc must not do; shells and a formatter for the completions and manual pages.
+want="$want strace zsh fish groff-base"
 missing=""
 for p in $want; do
     case $p in

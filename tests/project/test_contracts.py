@@ -61,11 +61,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_three_roots_one_wheel(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    tops = {n.split("/")[0] for n in names if not n.split("/")[0].endswith(".dist-info")}
+    tops = {n.split("/")[0] for n in names if not n.split("/")[0].endswith((".dist-info", ".data"))}
     assert tops == {"kcc", "kir", "krun"}
     assert {"kcc/py.typed", "kir/py.typed", "krun/py.typed"} <= set(names)
     assert "kcc/syntax/_parsetab.py" in names
     assert not [n for n in names if "__pycache__" in n or n.startswith("tests")]
+    shared = {n.partition(".data/data/")[2] for n in names} - {""}
+    assert {
+        "share/man/man1/kcc.1",
+        "share/man/man8/krun.8",
+        "share/fish/vendor_completions.d/kcc.fish",
+    } <= shared
 
 
 @pytest.mark.slow

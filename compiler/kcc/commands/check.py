@@ -7,16 +7,24 @@ import sys
 import time
 from collections.abc import Sequence
 
+from kcc.commands.beyond import Beyond, UsageError, add_beyond, beyond
 from kcc.commands.options import add_reading, code_list
-from kcc.compile import Compiled, compile_input, options_for
+from kcc.commands.verdicts import Verdict, judge, judge_all, verdict
+from kcc.compile import STDIN, compile_input, options_for, warn
 from kcc.diagnostics.model import Diagnostic, Severity
+from kcc.diagnostics.texts import SourceTexts
+from kcc.source.options import Options
+
+FORMATS = ("text", "json", "sarif", "github", "gitlab")
+MOST_ROUNDS = 10
+"""How often --fix looks again: a fix may make place for another one."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", metavar="FILE", nargs="+", help="a keepalived.conf, an ir.json, or - for standard input"
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how findings are printed")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="how findings are printed")
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings too")
     parser.add_argument(
         "--select",
@@ -26,25 +34,50 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="only these codes, or codes that begin so",
     )
     parser.add_argument("--ignore", metavar="CODES", type=code_list, default=(), help="not these codes")
+    parser.add_argument(
+        "--fix", action="store_true", help="make the safe fixes in the files, and report what is left"
+    )
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=_jobs,
+        help="check several files in N processes (default: the processors of this machine)",
+    )
+    add_beyond(parser)
     add_reading(parser, "keepalived-2.4.3")
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number of processes from 1 to 1024")
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     options = options_for(args.target, args.config_id, dict(args.define))
-    results = [compile_input(name, options) for name in args.files]
-    shown = [_selected(r.findings.items, args.select, args.ignore) for r in results]
-    if args.format == "json":
-        from kcc.diagnostics.render.json import report
-
-        everything = [d for part in shown for d in part]
-        print(report(args.files, everything, sum(r.findings.dropped for r in results)))
+    try:
+        more = beyond(args)
+    except UsageError as e:
+        warn(f"kcc check: {e}")
+        return 2
+    if args.fix:
+        if STDIN in args.files:
+            warn("kcc check: --fix cannot change standard input; name a file")
+            return 2
+        for name in args.files:
+            _fix(name, options, args)
+    if more.active:
+        verdicts = _together(args.files, more, options)
     else:
-        _print(results, shown, time.perf_counter() - started)
-    if any(r.unreadable for r in results):
+        verdicts = judge_all(args.files, options, args.jobs)
+    shown = [_selected(v.items, args.select, args.ignore) for v in verdicts]
+    _report(args.format, verdicts, shown, time.perf_counter() - started)
+    if any(v.unreadable for v in verdicts):
         return 2
     worst = max((d.severity for part in shown for d in part), default=Severity.NOTE)
-    dropped = any(r.findings.dropped for r in results)
+    dropped = any(v.dropped for v in verdicts)
     limit = Severity.WARNING if args.strict else Severity.ERROR
     return 1 if worst >= limit or dropped else 0
 
@@ -59,21 +92,81 @@ def _selected(
     ]
 
 
-def _print(results: Sequence[Compiled], shown: Sequence[Sequence[Diagnostic]], seconds: float) -> None:
+def _together(names: Sequence[str], more: Beyond, options: Options) -> list[Verdict]:
+    """The verdicts where inputs are judged with the facts of their hosts, or against each other."""
+    results = [compile_input(name, more.options(n, options)) for n, name in enumerate(names)]
+    more.judge(results, options.target)
+    return [verdict(result) for result in results]
+
+
+def _fix(name: str, options: Options, args: argparse.Namespace) -> None:
+    """Make the safe fixes of one input and say what was changed."""
+    from kcc.fixes import Change, apply
+
+    changes: list[Change] = []
+    found = 0
+    refused: dict[str, None] = {}
+    for number in range(MOST_ROUNDS):
+        read_at = time.time_ns()
+        items = _selected(judge(name, options).items, args.select, args.ignore)
+        if number == 0:
+            found = len(items)
+        outcome = apply(items, read_at)
+        refused.update(dict.fromkeys(outcome.refused))
+        changes += outcome.changes
+        if not outcome.changes:
+            break
+    if changes:
+        warn(f"{name}: fixed {len(changes)} of {max(found, len(changes))}:")
+        for change in changes:
+            warn(f"  {change.file}:{change.line}: {change.title} ({change.code})")
+    for reason in refused:
+        warn(f"kcc check: not fixed: {reason}")
+
+
+def _report(
+    form: str, verdicts: Sequence[Verdict], shown: Sequence[Sequence[Diagnostic]], seconds: float
+) -> None:
+    if form == "text":
+        _print(verdicts, shown, seconds)
+        return
+    everything = [d for part in shown for d in part]
+    dropped = sum(v.dropped for v in verdicts)
+    texts = SourceTexts({name: text for v in verdicts for name, text in v.given.items()})
+    if form == "json":
+        from kcc.diagnostics.render import json
+
+        print(json.report([v.name for v in verdicts], everything, dropped))
+    elif form == "sarif":
+        from kcc.diagnostics.render import sarif
+
+        print(sarif.report(everything, texts, not any(v.unreadable for v in verdicts), dropped))
+    elif form == "github":
+        from kcc.diagnostics.render import github
+
+        sys.stdout.write(github.report(everything, dropped))
+    else:
+        from kcc.diagnostics.render import gitlab
+
+        print(gitlab.report(everything, texts))
+
+
+def _print(verdicts: Sequence[Verdict], shown: Sequence[Sequence[Diagnostic]], seconds: float) -> None:
     from kcc.diagnostics.render.json import counts
     from kcc.diagnostics.render.text import Writer, plural, render, summary
-    from kcc.diagnostics.texts import SourceTexts
 
     writer = Writer(sys.stdout)
-    for n, (result, items) in enumerate(zip(results, shown, strict=True)):
-        render(items, SourceTexts(result.texts), sys.stdout)
+    for n, (found, items) in enumerate(zip(verdicts, shown, strict=True)):
+        render(items, SourceTexts(found.given), sys.stdout)
         details = []
-        if result.files and not result.unreadable:
-            details = [plural(len(set(result.files)), "file")]
-            if result.loaded is None:
-                details.append(plural(result.lines, "line"))
-        if result.findings.dropped:
-            details.insert(0, f"{result.findings.dropped:,} more findings not shown")
-        if n == len(results) - 1:
+        if found.files and not found.unreadable:
+            details = [plural(len(set(found.files)), "file")]
+            if not found.is_ir:
+                details.append(plural(found.lines, "line"))
+        if found.hidden:
+            details.insert(0, f"{found.hidden:,} hidden by comments")
+        if found.dropped:
+            details.insert(0, f"{found.dropped:,} more findings not shown")
+        if n == len(verdicts) - 1:
             details.append(f"{seconds * 1000:.0f} ms")
-        writer.line(*summary(result.name, counts(items), details))
+        writer.line(*summary(found.name, counts(items), details))

@@ -2,20 +2,20 @@
 
 ``KC00xx`` input and files · ``KC01xx`` lexical level, definitions, includes, replication · ``KC02xx`` structure and
 keywords · ``KC03xx`` values · ``KC04xx`` global_defs and scripts · ``KC05xx`` VRRP · ``KC06xx`` tracking ·
-``KC07xx`` virtual servers · ``KC08xx`` checkers · ``KC09xx`` targets and coverage · ``KC10xx`` IR documents.
+``KC07xx`` virtual servers · ``KC08xx`` checkers · ``KC09xx`` targets and coverage · ``KC10xx`` IR documents ·
+``KC11xx`` the directors of a cluster against each other · ``KC12xx`` the configuration against the facts of its host.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from kcc.diagnostics.model import Severity
 
 E, W, N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(msgspec.Struct, frozen=True):
     """One kind of finding: ``title`` names it in a few words, ``severity`` is what it has unless a rule says otherwise."""
 
     code: str
@@ -55,6 +55,8 @@ CODES: dict[str, Code] = _table(
     ("KC0112", "condition made by a definition", W),
     ("KC0113", "escaped comment character lost", E),
     ("KC0114", "line continuation does not exist", E),
+    ("KC0115", "unknown code in a suppression", N),
+    ("KC0116", "suppression hides nothing", N),
     # --- structure and keywords
     ("KC0201", "unknown keyword", E),
     ("KC0202", "unknown block", E),
@@ -168,6 +170,42 @@ CODES: dict[str, Code] = _table(
     ("KC0314", "in the wrong order", E),
     ("KC0315", "command without quotes", W),
     ("KC0316", "two settings contradict each other", W),
+    # --- the directors of a cluster
+    ("KC1101", "one address under two virtual router ids", E),
+    ("KC1102", "one virtual router id for two routers", E),
+    ("KC1103", "virtual router on one director only", W),
+    ("KC1104", "directors speak different versions", E),
+    ("KC1105", "directors have different advert intervals", E),
+    ("KC1106", "directors authenticate differently", E),
+    ("KC1107", "directors send to different destinations", E),
+    ("KC1108", "directors hold different addresses", E),
+    ("KC1109", "directors list IPv6 addresses in another order", W),
+    ("KC1110", "director missing among the peers", E),
+    ("KC1111", "own address among the peers of a cluster", E),
+    ("KC1112", "peer is none of the directors", W),
+    ("KC1113", "equal priorities", W),
+    ("KC1114", "two address owners", E),
+    ("KC1115", "state MASTER on the wrong director", W),
+    ("KC1116", "nopreempt on the wrong director", W),
+    ("KC1117", "check cannot change who is master", W),
+    ("KC1118", "nopreempt keeps a check from causing a failover", W),
+    ("KC1119", "sync groups differ", W),
+    ("KC1120", "virtual service missing on a director", W),
+    ("KC1121", "virtual service differs between directors", W),
+    ("KC1122", "real servers differ between directors", W),
+    # --- the facts of the host
+    ("KC1201", "interface does not exist on the host", E),
+    ("KC1202", "virtual address outside the subnets of its interface", W),
+    ("KC1203", "interface cannot send adverts", W),
+    ("KC1204", "advert larger than the MTU", E),
+    ("KC1205", "script cannot be run on the host", E),
+    ("KC1206", "script can be changed by somebody else", W),
+    ("KC1207", "user or group does not exist on the host", E),
+    ("KC1208", "own address of the host among the peers", W),
+    ("KC1209", "source address is not on the host", E),
+    ("KC1210", "address owner without the address", W),
+    ("KC1211", "kernel without IPVS", E),
+    ("KC1212", "facts do not cover a script", N),
     # --- targets and coverage
     ("KC0901", "not run by krun yet", N),
     ("KC0902", "not carried to krun", E),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
+
+import msgspec
 
 
 class Severity(IntEnum):
@@ -23,8 +25,7 @@ class Severity(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """A place in a source file. Lines and columns count from 1, columns in characters; ``end_column`` is exclusive.
 
     ``line`` 0 means the file as a whole (it could not be read, say).
@@ -38,29 +39,26 @@ class Span:
 
     def __post_init__(self) -> None:
         if self.end_line < self.line:
-            object.__setattr__(self, "end_line", self.line)
+            msgspec.structs.force_setattr(self, "end_line", self.line)
         if self.end_line == self.line and self.end_column <= self.column:
-            object.__setattr__(self, "end_column", self.column + 1)
+            msgspec.structs.force_setattr(self, "end_column", self.column + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(msgspec.Struct, frozen=True):
     """A second place that the reader must see: the first definition, the include, the definition of ``$NAME``."""
 
     span: Span
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(msgspec.Struct, frozen=True):
     """Replace the text of ``span`` by ``replacement``."""
 
     span: Span
     replacement: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(msgspec.Struct, frozen=True):
     """A mechanical repair. ``safe``: the meaning after it is what keepalived does today, or what was surely meant."""
 
     title: str
@@ -68,8 +66,7 @@ class Fix:
     safe: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(msgspec.Struct, frozen=True):
     """One finding.
 
     ``message``: the one sentence to show when only one can be shown; backticks mark code.
@@ -88,12 +85,28 @@ class Diagnostic:
     fix: Fix | None = None
 
 
-@dataclass(slots=True)
-class Findings:
-    """The diagnostics of one compilation, in the order they were found. Bounded: see ``limit``."""
+class Lost(NamedTuple):
+    """A statement that was refused or not understood: what it was meant to be, where it stands, and the words in it.
+
+    ``nameless``: nothing stands behind its keyword.
+    """
+
+    keyword: str
+    file: str
+    line: int
+    words: frozenset[str]
+    nameless: bool = False
+
+
+class Findings(msgspec.Struct):
+    """The diagnostics of one compilation, in the order they were found. Bounded: see ``limit``.
+
+    ``lost``: what is missing because of a mistake that was reported (`kcc.diagnostics.causes`).
+    """
 
     limit: int = 10_000
-    items: list[Diagnostic] = field(default_factory=list)
+    items: list[Diagnostic] = msgspec.field(default_factory=list)
+    lost: list[Lost] = msgspec.field(default_factory=list)
     dropped: int = 0
     errors: int = 0
 

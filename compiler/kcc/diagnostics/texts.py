@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from pathlib import Path
 
 MAX_SHOWN_BYTES = 64 * 1024 * 1024
@@ -9,7 +10,7 @@ MAX_SHOWN_BYTES = 64 * 1024 * 1024
 
 
 class SourceTexts:
-    """File name → its lines, read when first asked for; ``given`` holds texts that are not files (standard input)."""
+    """File name → its text, read when first asked for; ``given`` holds texts that are not files (standard input)."""
 
     def __init__(self, given: dict[str, bytes] | None = None) -> None:
         self._given = given if given is not None else {}
@@ -17,23 +18,44 @@ class SourceTexts:
 
     def line(self, file: str, number: int) -> str | None:
         """Line ``number`` (from 1) of ``file`` without its end, None where it cannot be shown."""
-        lines = self._lines.get(file)
-        if lines is None:
-            lines = self._lines[file] = self._read(file)
+        lines = self.lines(file)
         return lines[number - 1] if 0 < number <= len(lines) else None
 
-    def _read(self, file: str) -> list[str]:
-        data = self._given.get(file)
-        if data is None:
-            try:
-                path = Path(file)
-                if not path.is_file() or path.stat().st_size > MAX_SHOWN_BYTES:
-                    return []
-                data = path.read_bytes()
-            except OSError:
-                return []
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            text = data.decode("latin-1")
-        return [line.removesuffix("\r") for line in text.split("\n")]
+    def lines(self, file: str) -> list[str]:
+        """All lines of ``file`` without their ends; none where it cannot be read."""
+        lines = self._lines.get(file)
+        if lines is None:
+            lines = self._lines[file] = _split(self.data(file))
+        return lines
+
+    def data(self, file: str) -> bytes | None:
+        """The bytes of ``file``, None where it is no regular file, too large or unreadable. They are not kept."""
+        return self._given[file] if file in self._given else _read(file)
+
+
+def _read(file: str) -> bytes | None:
+    try:
+        path = Path(file)
+        if not path.is_file() or path.stat().st_size > MAX_SHOWN_BYTES:
+            return None
+        return path.read_bytes()
+    except (OSError, ValueError):
+        return None
+
+
+def _split(data: bytes | None) -> list[str]:
+    if data is None:
+        return []
+    data = data.removeprefix(BOM_UTF8)  # columns are counted without it
+    try:
+        lines = data.decode().split("\n")
+    except UnicodeDecodeError:
+        lines = [_decode(line) for line in data.split(b"\n")]
+    return [line.removesuffix("\r") for line in lines]
+
+
+def _decode(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")

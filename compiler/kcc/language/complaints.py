@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kcc.diagnostics.model import Edit, Fix, Related, Severity
 from kcc.language.arguments.base import Reader
+from kcc.language.lost import lose
 from kcc.language.tree import Extra, Keyword, Kind
 from kcc.language.unknown import flag_words
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from kcc.diagnostics.model import Findings
     from kcc.language.parsed import Node
     from kcc.syntax.tree import Block, Statement
-
-OLD_TARGET = "keepalived-2.2.7"
 
 
 class Complaints:
@@ -28,7 +27,6 @@ class Complaints:
     def __init__(self, findings: Findings, target: str) -> None:
         self.findings = findings
         self.reader = Reader(findings, target)
-        self.old = target == OLD_TARGET
         self.names: dict[tuple[str, str], Block] = {}
 
     def twice(
@@ -120,7 +118,7 @@ class Complaints:
         self.reader.said += 1
         simple = keyword.deprecated_by.replace("_", "").isalnum()
         fix = None
-        if simple:
+        if simple and keyword.alias_of == keyword.deprecated_by:  # the same arguments mean the same there
             fix = Fix(
                 f"write `{keyword.deprecated_by}`",
                 (Edit(statement.word_span(0), keyword.deprecated_by),),
@@ -137,21 +135,6 @@ class Complaints:
             fix=fix,
             severity=Severity.WARNING if keyword.deprecation_is_error else Severity.NOTE,
         )
-
-    def available(self, keyword: Keyword, statement: Statement) -> bool:
-        """Whether the target release knows ``keyword``."""
-        if not self.old or keyword.since is None:
-            return True
-        self.findings.report(
-            "KC0903",
-            f"keepalived 2.2.7 does not know `{keyword.name}`",
-            statement.word_span(0),
-            label=f"known to keepalived {keyword.since}",
-            consequence="ignored as an unknown keyword",
-            help=f"remove it, or check with `--target keepalived-{keyword.since}`",
-            related=statement.via(),
-        )
-        return False
 
     def new_name(self, keyword: Keyword, block: Block, name: str) -> bool:
         """Whether no block of this kind had ``name`` before; else it is reported."""
@@ -185,6 +168,7 @@ class Complaints:
 
     def no_brace(self, keyword: Keyword, statement: Statement, node: Node) -> None:
         """A keyword that needs a body stands without one."""
+        lose(self.findings, keyword.name, statement)
         closed = getattr(node.statement, "closed", None)
         taken: tuple[Related, ...] = ()
         if closed is not None:

@@ -13,9 +13,11 @@ from kcc.language.arguments.base import REFUSED, read_all
 from kcc.language.arguments.words import NamesArg
 from kcc.language.complaints import Complaints
 from kcc.language.keywords import ROOT
+from kcc.language.lost import lose
 from kcc.language.parsed import Field, Node
+from kcc.language.release import release_of, report_lacking
 from kcc.language.tree import Coverage, Keyword, Kind, Repeat
-from kcc.language.unknown import first_statements, lost_behind, places, report_unknown
+from kcc.language.unknown import Misread, first_statements, lost_behind, places, report_unknown
 from kcc.syntax.tree import Block, Line, Statement, Word
 
 if TYPE_CHECKING:
@@ -43,11 +45,13 @@ def descend(tree: Tree, findings: Findings, target: str) -> Node:
 
 
 class _Descent(Complaints):
-    __slots__ = ("behind", "memos", "top")
+    __slots__ = ("behind", "memos", "path", "release", "top")
 
     def __init__(self, findings: Findings, target: str) -> None:
         super().__init__(findings, target)
+        self.release = release_of(target)
         self.memos: dict[Keyword, _Memo] = {}
+        self.path: list[tuple[Keyword, list[Statement]]] = []  # the blocks around the statement being read
         self.behind = 16  # how often it is worth saying what an unknown block takes with it
         self.top: Node
 
@@ -63,6 +67,7 @@ class _Descent(Complaints):
         memo = self.memos.get(keyword)
         if memo is None:
             memo = self.memos[keyword] = {}
+        self.path.append((keyword, body))
         fields = node.fields
         for statement in body:
             words = statement.words
@@ -76,7 +81,8 @@ class _Descent(Complaints):
                 if words[0].text in keyword.index:
                     self._block(statement, node)
                 else:
-                    self._unknown_block(statement, node, body)
+                    self._unknown_block(statement, node)
+        self.path.pop()
 
     # --- leaves
 
@@ -86,13 +92,15 @@ class _Descent(Complaints):
         if keyword is None:
             report_unknown(statement, node, self.findings)
             return
-        if not self.available(keyword, statement):
+        if keyword in self.release.lacks and report_lacking(keyword, statement, self.release, self.findings):
             return
         if keyword.kind is not Kind.LEAF:
             self.no_brace(keyword, statement, node)
             return
         said = self.reader.said
         value = self._value(keyword, statement, node)
+        if said != self.reader.said:  # refused, or another value is used instead
+            lose(self.findings, keyword.canonical, statement)
         if value is REFUSED:
             return
         plain = (
@@ -114,6 +122,8 @@ class _Descent(Complaints):
         value = read_all(reader, keyword.args)
         if value is not REFUSED and reader.at < len(reader.words) and not self.left_over(keyword, statement):
             return REFUSED
+        if value is not REFUSED and keyword in self.release.rules:
+            return self.release.rules[keyword](reader, value)
         return value
 
     def _store(self, keyword: Keyword, statement: Statement, value: Any, node: Node) -> None:
@@ -149,12 +159,12 @@ class _Descent(Complaints):
 
     # --- blocks
 
-    def _unknown_block(self, block: Block, node: Node, body: list[Statement]) -> None:
+    def _unknown_block(self, block: Block, node: Node) -> None:
         """A block that does not belong here: reported once, its body unread."""
-        lost: list[Statement] = []
+        lost: list[Misread] = []
         if self.behind and node is not self.top:
             self.behind -= 1
-            lost = lost_behind(block, node, body)
+            lost = lost_behind(block, self.path)
         report_unknown(block, node, self.findings, lost)
         elsewhere = ROOT.index.get(block.words[0].text)
         if elsewhere is not None and elsewhere.kind is not Kind.LEAF and node is not self.top:
@@ -163,13 +173,14 @@ class _Descent(Complaints):
     def _block(self, block: Block, node: Node) -> None:
         """A statement with a body."""
         keyword = node.keyword.index[block.words[0].text]
-        if not self.available(keyword, block):
+        if keyword in self.release.lacks and report_lacking(keyword, block, self.release, self.findings):
             return
         if keyword.kind is Kind.LEAF:
             self._leaf_with_body(keyword, block, node)
             return
         head = self._head(keyword, block)
         if head is None:
+            lose(self.findings, keyword.name, block)
             return
         if keyword.repeat is Repeat.UNIQUE and not self.new_name(keyword, block, head[0]):
             return
@@ -283,6 +294,7 @@ class _Descent(Complaints):
                     value = line.read(reader)
                 continue
             if value is REFUSED:
+                lose(self.findings, keyword.name, statement)
                 continue
             if reader.more():
                 self.extra_in_line(keyword, statement)

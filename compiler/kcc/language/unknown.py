@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from kcc.diagnostics.model import Edit, Fix, Related, Severity
 from kcc.language.keywords import ROOT, walk
+from kcc.language.lost import lose
 from kcc.language.suggest import closest, foreign
 from kcc.language.tree import Kind
 from kcc.syntax.tree import Block
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kcc.diagnostics.model import Findings
     from kcc.language.parsed import Node
     from kcc.language.tree import Keyword
@@ -34,15 +37,51 @@ def places(name: str) -> tuple[str, ...]:
     return _places.get(name, ())
 
 
-def lost_behind(block: Block, node: Node, body: list[Statement]) -> list[Statement]:
-    """The first statements behind an unknown block that keepalived then reads outside of ``node``, where they are unknown.
+Misread = tuple["Statement", str]
+"""A statement that is read outside of its block, and the name of that block."""
 
-    Its `}` ends the enclosing block for keepalived, so that what follows is read one level further out.
+
+def lost_behind(
+    block: Block, path: Sequence[tuple[Keyword, list[Statement]]], most: int = 12
+) -> list[Misread]:
+    """The first statements behind an unknown block that keepalived takes for unknown keywords, outermost ones only.
+
+    ``path``: the keywords and bodies around ``block``, from the root inwards. The `}` of an unknown block ends the block
+    around it for keepalived, the next `}` the one around that: what follows is read one level further out each time.
     """
-    for at, statement in enumerate(body):
-        if statement is block:
-            return [found for found in body[at + 1 : at + 13] if found.words[0].text not in ROOT.index]
-    return []
+    levels = [keyword for keyword, _ in path]
+    lost: list[Misread] = []
+
+    def close() -> None:
+        if len(levels) > 1:
+            levels.pop()
+
+    def read(body: list[Statement], owner: str, quiet: bool) -> None:
+        for statement in body:
+            if len(lost) >= most:
+                return
+            keyword = levels[-1].index.get(statement.words[0].text)
+            if keyword is None and not quiet:
+                lost.append((statement, owner))
+            if not isinstance(statement, Block):
+                continue
+            if keyword is None or keyword.kind is Kind.LEAF:
+                read(statement.body, owner, True)
+                close()
+            elif keyword.kind is Kind.BLOCK:
+                levels.append(keyword)
+                read(statement.body, keyword.name, quiet)
+                close()
+
+    read(block.body, "", True)
+    close()
+    behind: Statement = block
+    for (keyword, body), (_, around) in zip(reversed(path[1:]), reversed(path[:-1]), strict=True):
+        at = next((n for n, statement in enumerate(body) if statement is behind), len(body))
+        read(body[at + 1 :], keyword.name, False)
+        close()
+        behind = next((s for s in around if isinstance(s, Block) and s.body is body), block)
+    return lost
 
 
 def first_statements(block: Block, most: int) -> list[Statement]:
@@ -58,7 +97,7 @@ def first_statements(block: Block, most: int) -> list[Statement]:
 
 
 def report_unknown(
-    statement: Statement, node: Node, findings: Findings, lost: list[Statement] | None = None
+    statement: Statement, node: Node, findings: Findings, lost: list[Misread] | None = None
 ) -> None:
     """One message about a keyword or block that ``node`` does not know; the body of a block goes unread.
 
@@ -80,6 +119,7 @@ def report_unknown(
         message = f"unknown {'block' if is_block else 'keyword'} `{_shown(name)}` {where}"
         label = "not a keyword of keepalived"
         help = _help(name, node)
+    lose(findings, name if known else _guess(name, node) or name, statement)
     consequence = "the whole block is skipped" if is_block else "the line is ignored"
     if is_block and not known and node.keyword.name:
         consequence += (
@@ -94,8 +134,8 @@ def report_unknown(
         help=help,
         related=(
             *(
-                Related(found.span(), f"lost too: read outside of `{node.keyword.name}`")
-                for found in lost or ()
+                Related(found.word_span(0), f"lost too: read outside of `{owner}`")
+                for found, owner in lost or ()
             ),
             *statement.via(),
         ),
@@ -173,6 +213,7 @@ def flag_words(keyword: Keyword, statement: Statement, left: list[str], findings
     """Words behind a flag: keepalived never looks at them, not even at `off`."""
     off = left[0] in _OFF
     span = statement.line.span(statement.words[1].start, statement.words[-1].end)
+    behind = statement.line.span(statement.words[0].end, statement.words[-1].end)
     own = left[0] in ROOT.index or bool(places(left[0]))
     findings.report(
         "KC0209",
@@ -187,5 +228,5 @@ def flag_words(keyword: Keyword, statement: Statement, left: list[str], findings
         else f"write `{keyword.name}` alone",
         related=statement.via(),
         severity=Severity.WARNING if off or own else Severity.NOTE,
-        fix=None if off else Fix("remove the words", (Edit(span, ""),), safe=True),
+        fix=None if off or own else Fix("remove the words", (Edit(behind, ""),), safe=True),
     )

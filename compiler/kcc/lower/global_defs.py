@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from kcc.language.parsed import AccountValue, Field, Node
 from kcc.lower.scripts import script
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 SECOND = 1_000_000
 
 
-@dataclass(slots=True)
-class Defaults:
+class Defaults(msgspec.Struct, eq=False):
     """What global_defs says for objects that do not say it themselves. Durations in microseconds.
 
     ``smtp_alert*`` None: not said. ``delays``: down and up delay by interface (``interface_up_down_delays``).
@@ -47,7 +47,7 @@ class Defaults:
     smtp_alert_vrrp: bool | None = None
     smtp_alert_checker: bool | None = None
     log_all_failures: bool = False
-    delays: dict[str, tuple[int, int]] = field(default_factory=dict)
+    delays: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
 
     def vrrp_alert(self) -> bool:
         """Whether VRRP objects that do not say so send mail."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from kcc.diagnostics.model import Findings, Related, Severity, Span
 from kcc.lower.lowered import Where, span_of, statement_of
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from kcc.syntax.tree import Statement
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(msgspec.Struct, eq=False):
     """One lowering.
 
     ``nodes``: which piece of text each object of the IR came from. ``made``: values made so far, so that equal ones are
@@ -28,9 +28,9 @@ class Scope:
     findings: Findings
     target: str
     defaults: Defaults
-    nodes: dict[str, Where] = field(default_factory=dict)
-    made: dict[Any, Any] = field(default_factory=dict)
-    misplaced: set[str] = field(default_factory=set)
+    nodes: dict[str, Where] = msgspec.field(default_factory=dict)
+    made: dict[Any, Any] = msgspec.field(default_factory=dict)
+    misplaced: set[str] = msgspec.field(default_factory=set)
 
     def say(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from kcc.diagnostics.model import Findings, Related, Severity
 from kcc.lower.lowered import Lowered
@@ -12,16 +13,14 @@ from kir.model import Config
 __all__ = ["Case", "Rule"]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True, eq=False):
     """A judgement over a finished configuration. ``check`` reports what it finds under ``code``; its docstring says why."""
 
     code: str
     check: Callable[[Case], None]
 
 
-@dataclass(slots=True)
-class Case:
+class Case(msgspec.Struct, eq=False):
     """One configuration before the rules. Places come from the origins, so a rule judges an ir.json like a text."""
 
     lowered: Lowered

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 from kcc.diagnostics.model import Edit, Findings, Fix, Related, Severity, Span
@@ -166,7 +165,9 @@ class Complaints:
 
     def _similar(self, name: str) -> str | None:
         names = [n for n in self._definitions.table if n != name]
-        found = difflib.get_close_matches(name, names[:1000], n=1, cutoff=0.8)
+        from difflib import get_close_matches
+
+        found = get_close_matches(name, names[:1000], n=1, cutoff=0.8)
         return found[0] if found else None
 
     def condition_made(self, text: Text, place: Place, via: tuple[Related, ...]) -> None:

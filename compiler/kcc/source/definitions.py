@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kcc.diagnostics.model import Span
 from kcc.source.options import Options
 from kcc.source.text import Text
+
+if TYPE_CHECKING:
+    from random import Random
 
 __all__ = ["DEFINITION", "MISWRITTEN", "Definition", "Definitions", "Expansion", "Problem"]
 
@@ -78,11 +81,20 @@ class Definitions:
     def __init__(self, options: Options, directory: Callable[[], str]) -> None:
         self._options = options
         self._directory = directory
-        self._random = random.Random(options.random_seed if options.random_seed is not None else 0)
+        self._seed = options.random_seed if options.random_seed is not None else 0
+        self._drawing: Random | None = None
         self.seeded = options.random_seed is not None
         self.table: dict[str, Definition] = {
             name: Definition(name, tuple(value.split("\n")), None) for name, value in options.defines.items()
         }
+
+    def _random(self) -> Random:
+        """Where ``${_RANDOM}`` comes from; few configurations have one."""
+        if self._drawing is None:
+            from random import Random
+
+            self._drawing = Random(self._seed)
+        return self._drawing
 
     def define(self, definition: Definition) -> None:
         """From now on ``definition.name`` means this; what it meant before is gone."""
@@ -91,7 +103,7 @@ class Definitions:
     def seed(self, value: int) -> None:
         """``random_seed`` was read: later ``${_RANDOM}`` follow from it, unless an option has set one."""
         if self._options.random_seed is None:
-            self._random.seed(value)
+            self._random().seed(value)
             self.seeded = True
 
     def cycle(self, name: str) -> tuple[str, ...] | None:
@@ -291,7 +303,7 @@ class Definitions:
                 )
             )
             return str(low)
-        drawn = str(self._random.randint(low, high))
+        drawn = str(self._random().randint(low, high))
         if not self.seeded:
             result.problems.append(
                 Problem(

@@ -4,7 +4,6 @@
 # ruff: noqa: PTH112, PTH118, PTH120, PTH207
 from __future__ import annotations
 
-import glob
 import os
 import re
 
@@ -48,6 +47,8 @@ def find_matches(pattern: str, directory: str) -> Matches:
     for alternative in alternatives:
         wild = _WILD.search(_unescaped(alternative)) is not None
         if wild:
+            import glob
+
             found = sorted(glob.glob(_brackets(alternative), root_dir=directory))
         else:
             name = re.sub(r"\\(.)", r"\1", alternative)

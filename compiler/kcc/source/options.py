@@ -40,7 +40,8 @@ class Options(msgspec.Struct, frozen=True):
     ``${_ENV NAME}`` sees; None means the environment of this process. ``target``: the release whose rules
     decide what deserves a message. ``include_check``: include failures that are errors from the start
     (option ``-e`` of keepalived means all four). ``random_seed``: seed of ``${_RANDOM}``; None gives a fixed
-    one, so that two compilations agree, and a note that keepalived would draw anew.
+    one, so that two compilations agree, and a note that keepalived would draw anew. ``overlay``: texts that an
+    editor holds and has not saved, by resolved path; they stand for what the files hold.
     """
 
     config_id: str | None = None
@@ -50,6 +51,7 @@ class Options(msgspec.Struct, frozen=True):
     include_check: frozenset[str] = frozenset()
     random_seed: int | None = None
     limits: Limits = msgspec.field(default_factory=Limits)
+    overlay: Mapping[str, bytes] = msgspec.field(default_factory=dict)
 
     @property
     def instance(self) -> str:

@@ -93,7 +93,14 @@ class Reader:
         return self._push(name, raw, "", "", (), main=True)
 
     def _open(self, path: str, via: tuple[Related, ...], *, main: bool) -> bool:
-        data = read_file(path, self.limits.max_file_bytes, included=not main)
+        held = self.options.overlay.get(os.path.realpath(path)) if self.options.overlay else None
+        try:
+            data = read_file(path, self.limits.max_file_bytes, included=not main)
+        except Unusable as error:
+            if held is None or error.kind != "missing":
+                raise
+            data = held
+        data = data if held is None else held
         return self._push(path, data, os.path.dirname(path), os.path.realpath(path), via, main=main)
 
     def _push(

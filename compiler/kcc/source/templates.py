@@ -28,31 +28,30 @@ class Verdict(msgspec.Struct, frozen=True):
     help: str
 
 
-_JINJA = re.compile(
+# Expressions as text: most files are no templates and need none of them compiled.
+_JINJA = (
     r"\{%[-+]?\s*(?:if|elif|else|endif|for|endfor|set|endset|macro|endmacro|block|endblock|include|import|from|extends"
     r"|with|endwith|raw|endraw|filter|endfilter|call|endcall|do|load|comment|endcomment|assign|unless|case|when)\b"
 )
-_MUSTACHE = re.compile(r"\{\{[-~#/^&>!{]?\s*[\w.$@\"'(|][^{}]*\}\}")
-_GO = re.compile(
+_MUSTACHE = r"\{\{[-~#/^&>!{]?\s*[\w.$@\"'(|][^{}]*\}\}"
+_GO = (
     r"\{\{-?\s*(?:\.|\$|/\*|(?:range|end|if|else|with|define|template|block|include|printf|getv|gets|getenv|key|ls|service"
     r"|env|index|toYaml|default|quote)\b(?!\s*\}\}))|\{\{-?\s*end\s*-?\}\}"
 )
-_HANDLEBARS = re.compile(r"\{\{[#/^>]")
-_ERB = re.compile(r"<%[-=#]?[\s\S]*?(?:%>|$)")
-_TT = re.compile(r"\[%[-+~=]?\s*[A-Za-z_][\w.]*.*?(?:%\]|$)")
-_PERCENT = re.compile(r"(?<![\w%])%[A-Z][A-Z0-9_]*%(?![\w%])")
-_SHELL_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:?[-=?+][^{}]*|)\}")
-_DEFINES = re.compile(
-    r"(?:^|[{}])[ \t]*(?:@\S+[ \t]+)?(?:\$[A-Za-z_][A-Za-z0-9_]*[ \t]*=|~SEQ|~LST)", re.MULTILINE
-)
-_INCLUDES = re.compile(r"^[ \t]*(?:@\S+[ \t]+)?include[rmwba]?[ \t]", re.MULTILINE)
-_HEREDOC = re.compile(r"<<-?\s*[\\\"']?[A-Za-z_]\w*")
-_SCRIPT_LINE = re.compile(
+_HANDLEBARS = r"\{\{[#/^>]"
+_ERB = r"<%[-=#]?[\s\S]*?(?:%>|$)"
+_TT = r"\[%[-+~=]?\s*[A-Za-z_][\w.]*.*?(?:%\]|$)"
+_PERCENT = r"(?<![\w%])%[A-Z][A-Z0-9_]*%(?![\w%])"
+_SHELL_REFERENCE = r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:?[-=?+][^{}]*|)\}"
+_DEFINES = r"(?m)(?:^|[{}])[ \t]*(?:@\S+[ \t]+)?(?:\$[A-Za-z_][A-Za-z0-9_]*[ \t]*=|~SEQ|~LST)"
+_INCLUDES = r"(?m)^[ \t]*(?:@\S+[ \t]+)?include[rmwba]?[ \t]"
+_HEREDOC = r"<<-?\s*[\\\"']?[A-Za-z_]\w*"
+_SCRIPT_LINE = (
     r"^\s*(?:(?:if|elif|while|until)\s+(?:\[|!|test\b|command\b|\w+\s*;|grep\b)|(?:fi|done|esac|then|else|do)\b\s*(?:;|$)"
     r"|for\s+\w+\s+in\b|case\s+\S+\s+in\b|(?:set\s+-[a-zA-Z]+|export\s+\w+=|echo\s+\S|exit\s+\d|return\b|function\s+\w+|local\s+\w+)"
     r"|[A-Za-z_]\w*=\S*\s*$|[A-Za-z_]\w*\(\)\s*\{|import\s+\w+|from\s+\w+\s+import\b|def\s+\w+\(|use\s+\w+;|cat\s+.*<<)"
 )
-_CODE = re.compile(r'(?P<text>(?:"[^"\n]*"|\\.|[^#!\n])*)')
+_CODE = r'(?P<text>(?:"[^"\n]*"|\\.|[^#!\n])*)'
 
 
 def recognise(data: bytes, text: str, *, alone: bool) -> Verdict | None:
@@ -129,14 +128,16 @@ def _document(text: str) -> Verdict | None:
 def _script(text: str) -> Verdict | None:
     """A shell script (or another) that would write a configuration."""
     interpreter = re.match(r"#![ \t]*/\S*?(?:/env[ \t]+(?:-S[ \t]+)?)?([A-Za-z]+)[\d.]*(?=\s|$)", text)
+    if interpreter is None and "<<" not in text:
+        return None
     evidence = None
     for number, _at, line in _significant(text, 60):
-        if _SCRIPT_LINE.match(line) or (
-            _HEREDOC.search(line) and not line.count('"') % 2 and '"' not in line
+        if re.match(_SCRIPT_LINE, line) or (
+            re.search(_HEREDOC, line) and not line.count('"') % 2 and '"' not in line
         ):
             evidence = number, line
             break
-    if evidence is None or (interpreter is None and not _HEREDOC.search(evidence[1])):
+    if evidence is None or (interpreter is None and not re.search(_HEREDOC, evidence[1])):
         return None
     language = interpreter.group(1) if interpreter else "shell"
     kind = {"python": "a Python script", "perl": "a Perl script", "ruby": "a Ruby script"}.get(
@@ -152,7 +153,7 @@ def _script(text: str) -> Verdict | None:
 
 def _template(text: str) -> Verdict | None:
     """The first template construct that stands outside comments."""
-    candidates: list[tuple[int, str, re.Pattern[str], bool]] = []
+    candidates: list[tuple[int, str, str, bool]] = []
     if "{%" in text:
         candidates.append((text.find("{%"), "a Jinja template", _JINJA, True))
     if "{{" in text:
@@ -164,7 +165,7 @@ def _template(text: str) -> Verdict | None:
     if not candidates:
         return None
     for kind, pattern, inside_quotes in [(k, p, q) for _f, k, p, q in sorted(candidates, key=lambda c: c[0])]:
-        for match in pattern.finditer(text):
+        for match in re.finditer(pattern, text):
             place = _in_code(text, match.start(), inside_quotes=inside_quotes)
             if place is None:
                 continue
@@ -183,11 +184,11 @@ def _template(text: str) -> Verdict | None:
 
 
 def _brace_dialect(text: str) -> str:
-    if _JINJA.search(text):
+    if re.search(_JINJA, text):
         return "a Jinja template"
-    if _GO.search(text):
+    if re.search(_GO, text):
         return "a Go template"
-    if _HANDLEBARS.search(text):
+    if re.search(_HANDLEBARS, text):
         return "a Mustache or Handlebars template"
     return "a template (Jinja or alike)"
 
@@ -198,7 +199,7 @@ def _in_code(text: str, at: int, *, inside_quotes: bool) -> tuple[int, int] | No
     if at - start > 2000:
         return None
     before = text[start:at]
-    code = _CODE.match(before)
+    code = re.match(_CODE, before)
     if code is None or code.end() != len(before):
         # Text remains behind what reads as code: a comment, or a quote that is still open.
         rest = before[code.end() if code else 0 :]
@@ -213,8 +214,8 @@ def _references(text: str, *, alone: bool) -> Verdict | None:
     """``${NAME}`` all over and not one definition: something else is to fill these in. ``%NAME%`` likewise."""
     found: dict[str, tuple[int, int, str]] = {}
     shell = False
-    if alone and "${" in text and not _DEFINES.search(text) and not _INCLUDES.search(text):
-        for match in _SHELL_REFERENCE.finditer(text):
+    if alone and "${" in text and not re.search(_DEFINES, text) and not re.search(_INCLUDES, text):
+        for match in re.finditer(_SHELL_REFERENCE, text):
             name = match.group(1)
             if name in found or (name.startswith("_") and not match.group(2)):
                 continue
@@ -238,7 +239,7 @@ def _references(text: str, *, alone: bool) -> Verdict | None:
         )
     percent: dict[str, tuple[int, int]] = {}
     if text.count("%") >= 6:
-        for match in _PERCENT.finditer(text):
+        for match in re.finditer(_PERCENT, text):
             place = _in_code(text, match.start(), inside_quotes=False)
             if place is not None:
                 percent.setdefault(match.group(), place)

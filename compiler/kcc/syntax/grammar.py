@@ -14,8 +14,6 @@ from itertools import chain
 from types import ModuleType
 from typing import Any
 
-from ply.yacc import LRTable
-
 from kcc.syntax.tree import Block, Line, Place, Statement, Word
 
 __all__ = ["Opening", "Parser", "tokens"]
@@ -64,16 +62,17 @@ def p_error(t: object) -> None:
 
 class Parser:
     """Runs PLY's tables. PLY's own loop keeps symbols, positions and error states that nobody here asks for, and
-    takes three times as long; tables, productions and actions are the same."""
+    takes three times as long, and its modules take longer to import than a short configuration takes to check; tables,
+    productions and actions are the same."""
 
     def __init__(self, table: ModuleType) -> None:
-        lr = LRTable()
-        lr.read_table(table)
-        lr.bind_callables(globals())
-        self._action: dict[int, dict[str, int]] = lr.lr_action
-        self._goto: dict[int, dict[str, int]] = lr.lr_goto
+        actions = globals()
+        self._action: dict[int, dict[str, int]] = table._lr_action
+        self._goto: dict[int, dict[str, int]] = table._lr_goto
+        # A production: its text, symbol, length, the name of its action (None: the start), where that stands.
         self._rules: list[tuple[str, int, Callable[[list[Any]], None]]] = [
-            (rule.name, rule.len, rule.callable) for rule in lr.lr_productions
+            (symbol, size, actions[action] if action else p_error)
+            for _, symbol, size, action, _, _ in table._lr_productions
         ]
 
     def parse(self, terminals: Iterable[tuple[str, Any]]) -> list[Statement]:

@@ -7,12 +7,14 @@ A backslash never gets here in the first state: lines that hold one are prepared
 
 from __future__ import annotations
 
-import sys
+import re
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from ply.lex import Lexer, LexToken
+if TYPE_CHECKING:
+    from ply.lex import LexToken
 
-__all__ = ["load", "tokenise", "tokens"]
+__all__ = ["Lexer", "load", "tokenise", "tokens"]
 
 tokens = ("WORD", "QUOTED", "UNCLOSED", "OPEN", "CLOSE", "COMMENT")
 
@@ -34,21 +36,50 @@ def t_ANY_error(t: LexToken) -> None:
     raise AssertionError(f"the lexer has no rule for {t.value[:1]!r}")
 
 
+class Lexer:
+    """Runs PLY's table: for each state the master expression, and the token type of each of its groups.
+
+    PLY's own loop is made for rules with functions and actions, of which there are none here, and its modules take longer to
+    import than a short configuration takes to check.
+    """
+
+    __slots__ = ("_flags", "_rules", "_states")
+
+    def __init__(self, table: ModuleType) -> None:
+        self._rules: dict[str, list[tuple[str, list[tuple[str | None, str] | None]]]] = table._lexstatere
+        self._flags: int = table._lexreflags
+        self._states: dict[bool, tuple[re.Pattern[str], list[str]]] = {}
+
+    def state(self, prepared: bool) -> tuple[re.Pattern[str], list[str]]:
+        """The expression of a state and its token types by group number; compiled when first needed."""
+        found = self._states.get(prepared)
+        if found is None:
+            ((pattern, groups),) = self._rules["prepared" if prepared else "INITIAL"]
+            types = [group[1] if group is not None else "" for group in groups]
+            found = self._states[prepared] = re.compile(pattern, self._flags), types
+        return found
+
+
 def load(table: ModuleType) -> Lexer:
     """The lexer from its generated table, without looking at this module's source and without writing anything."""
-    lexer = Lexer()
-    lexer.lexoptimize = True
-    lexer.readtab(table, vars(sys.modules[__name__]))
-    return lexer
+    return Lexer(table)
 
 
 def tokenise(lexer: Lexer, text: str, *, prepared: bool) -> list[tuple[str, str, int]]:
     """``(type, text, offset)`` of each token of ``text``, the comment left out."""
-    lexer.begin("prepared" if prepared else "INITIAL")
-    lexer.input(text)
+    pattern, types = lexer.state(prepared)
+    match = pattern.match
     found: list[tuple[str, str, int]] = []
-    token = lexer.token
-    while (t := token()) is not None:
-        if t.type != "COMMENT":
-            found.append((t.type, t.value, t.lexpos))
+    at, end = 0, len(text)
+    while at < end:
+        if text[at] in t_ANY_ignore:
+            at += 1
+            continue
+        token = match(text, at)
+        if token is None or token.lastindex is None:
+            raise AssertionError(f"the lexer has no rule for {text[at]!r}")
+        name = types[token.lastindex]
+        if name != "COMMENT":
+            found.append((name, token[0], at))
+        at = token.end()
     return found

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import gc
-import glob
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,6 +77,8 @@ def parse_text(
 
 def _open_all(pattern: str, reader: Reader) -> bool:
     """The main file's name may be a pattern too, as for keepalived."""
+    import glob
+
     paths = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else []
     if not paths:
         return False

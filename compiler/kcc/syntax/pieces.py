@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 
-from ply.lex import Lexer
-
 from kcc.syntax import _lextab, lexer
 from kcc.syntax.tree import Line, Word
 
@@ -66,7 +64,7 @@ class Pieces:
     """The memories, the lexer, and what turns text into pieces."""
 
     def __init__(self) -> None:
-        self._lexer: Lexer = lexer.load(_lextab)
+        self._lexer = lexer.load(_lextab)
         self._shapes: dict[str, Shape | None] = {}
         self._heads: dict[tuple[str, int], Word] = {}
 

@@ -44,6 +44,13 @@ def parser() -> argparse.ArgumentParser:
         "ir", metavar="IR.json", nargs="?", type=Path, help="the file to judge [the one that runs]"
     )
     plan.add_argument("--json", action="store_true", help="the result as one object")
+    facts = commands.add_parser("facts", help="what is true of this host, for `kcc check --host`")
+    facts.add_argument(
+        "ir", metavar="IR.json", nargs="?", type=Path, help="whose scripts are examined [the one that runs]"
+    )
+    facts.add_argument(
+        "--file", metavar="PATH", action="append", default=[], help="examine this file too; may be repeated"
+    )
     commands.add_parser("stop", help="stop in order: priority-0 adverts, addresses and services removed")
     return p
 
@@ -107,6 +114,12 @@ def _reload(socket: Path, options: argparse.Namespace) -> int:
     return DONE
 
 
+def _facts(socket: Path, options: argparse.Namespace) -> int:
+    from krun.control import facts
+
+    return facts.run(socket, options.ir, options.file)
+
+
 def _stop(socket: Path, _options: argparse.Namespace) -> int:
     answer = ask(socket, {"op": "stop"}, 30.0)
     return DONE if answer.get("ok") else _refused(answer)
@@ -121,5 +134,6 @@ _COMMANDS: dict[str, Callable[[Path, argparse.Namespace], int]] = {
     "status": _status,
     "reload": _reload,
     "plan": _reload,
+    "facts": _facts,
     "stop": _stop,
 }

@@ -26,17 +26,19 @@ def test_examples(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def _codes(examples: tuple[Example, ...], folder: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     folder.mkdir()
     monkeypatch.chdir(folder)
-    return {d.code for d in check(examples, folder).findings.items}
+    return {d.code for d in check(examples, folder)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.code)
 def test_a_page_is_prose(page: Page) -> None:
     for text in (page.what, page.why):
         assert text.endswith((".", ")", ":")), text
-        assert len(text) > 40, text
+        assert len(text) > 20, text
 
 
-@pytest.mark.parametrize("text", ["", "What.\n\n## Bad\n", "What.\n\n## Why it matters\n\nWhy.\n\n## Bad\n\n## Good\n"])
+@pytest.mark.parametrize(
+    "text", ["", "What.\n\n## Bad\n", "What.\n\n## Why it matters\n\nWhy.\n\n## Bad\n\n## Good\n"]
+)
 def test_a_page_with_something_missing_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="KC0303"):
         parse("KC0303", text)

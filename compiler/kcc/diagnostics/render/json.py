@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +10,8 @@ from kcc.diagnostics.model import Diagnostic, Fix, Severity, Span
 
 def report(files: Sequence[str], diagnostics: Sequence[Diagnostic], dropped: int = 0) -> str:
     """The whole report. ``dropped``: how many diagnostics beyond the limit are only counted."""
+    import json  # `counts` alone serves every format
+
     body: dict[str, Any] = {
         "version": 1,
         "files": list(files),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TextIO
+
+import msgspec
 
 from kcc.diagnostics.model import Diagnostic, Severity, Span
 from kcc.diagnostics.texts import SourceTexts
@@ -55,8 +56,7 @@ def wants_colour(stream: TextIO) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(msgspec.Struct, frozen=True):
     span: Span
     label: str
     primary: bool

@@ -50,18 +50,19 @@ def _parse_ip6(text: str) -> tuple[str, str] | None:
 
 def ip_number(address: str) -> int:
     """The address as an integer; ``address`` is one that `parse_ip` gave."""
+    if ":" not in address:
+        return int.from_bytes(bytes(map(int, address.split("."))), "big")
     import socket
 
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return int.from_bytes(socket.inet_pton(family, address), "big")
+    return int.from_bytes(socket.inet_pton(socket.AF_INET6, address), "big")
 
 
 def ip_text(number: int, family: str) -> str:
     """The canonical text of an address given as an integer."""
+    if family == "inet":
+        return ".".join(map(str, number.to_bytes(4, "big")))
     import socket
 
-    if family == "inet":
-        return socket.inet_ntop(socket.AF_INET, number.to_bytes(4, "big"))
     return socket.inet_ntop(socket.AF_INET6, number.to_bytes(16, "big"))
 
 

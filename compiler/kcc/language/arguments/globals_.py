@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kcc.diagnostics.model import Severity
 from kcc.language.arguments.addresses import parse_ip
 from kcc.language.arguments.base import REFUSED, Arg, Reader, WordArg
 from kcc.language.arguments.numbers import U32_MAX, c_integer, integer
@@ -107,7 +108,16 @@ class SyncDaemonArg(Arg):
         if reader.more() and reader.peek() not in (*_SYNC_RANGES, "inst", "group"):
             options.append(("inst", reader.take()))  # the old form: IFNAME INSTANCE [ID]
             if reader.more() and integer(reader.peek() or "") is not None:
-                options.append(("id", reader.take()))
+                value = reader.take()
+                reader.wrong(
+                    "KC0313",
+                    f"`{value}` is the sync id: write `id {value}`",
+                    label="deprecated form",
+                    consequence="it works, and `keepalived -t` fails",
+                    severity=Severity.WARNING,
+                )
+                if self._fits(reader, "id", value):
+                    options.append(("id", value))
         while reader.more():
             name = reader.take()
             if name not in (*_SYNC_RANGES, "inst", "group"):

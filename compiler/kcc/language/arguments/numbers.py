@@ -130,10 +130,10 @@ class DecimalArg(WordArg):
     smallest unit (``places`` 6 of seconds: microseconds), times ``scale``.
 
     More decimals are an error and rounded half up; with text behind the digits keepalived takes the leading digits as a count of the
-    smallest unit. ``zero``: what 0 becomes, with an error.
+    smallest unit. ``zero``: what 0 becomes, with an error. ``whole``: the last release that takes no decimals.
     """
 
-    __slots__ = ("high", "low", "places", "scale", "unit", "zero")
+    __slots__ = ("high", "low", "places", "scale", "unit", "whole", "zero")
 
     def __init__(
         self,
@@ -144,6 +144,7 @@ class DecimalArg(WordArg):
         unit: str = "s",
         scale: int = 1,
         zero: int | None = None,
+        whole: str = "",
     ) -> None:
         super().__init__(f"DEC({low}..{high},{places})", f"a number of {_UNITS[unit]} from {low} to {high}")
         self.low = _fixed(low, places)
@@ -152,11 +153,18 @@ class DecimalArg(WordArg):
         self.unit = unit
         self.scale = scale
         self.zero = zero
+        self.whole = whole
 
     def word(self, reader: Reader, text: str) -> Any:
         if text.isdigit() and text.isascii() and len(text) < 12:
             value = int(text) * 10**self.places
         else:
+            if self.whole and reader.target == self.whole and integer(text) is None:
+                return reader.wrong(
+                    "KC0302",
+                    f"`{reader.name}` takes a whole number of {_UNITS[self.unit]} in {self.whole.replace('-', ' ')}",
+                    label=f"`{_short(text)}` is not one",
+                )
             parsed = self._parse(reader, text)
             if parsed is None:
                 return REFUSED

@@ -17,6 +17,7 @@ from kcc.language.arguments.addresses import (
 )
 from kcc.language.arguments.base import REFUSED, Arg, Reader, Refused
 from kcc.language.arguments.numbers import U32_MAX, integer
+from kcc.language.arguments.words import respelt
 from kcc.language.parsed import GroupLine, MethodValue, ServerHead
 
 METHODS = ("NAT", "DR", "TUN")
@@ -212,6 +213,7 @@ class MethodArg(Arg):
                 f"`{reader.name}` must be `NAT`, `DR` or `TUN`",
                 label=f"`{method}` is not known",
                 help=help or "write `NAT`, `DR` or `TUN`",
+                fix=respelt(reader, method.upper()) if method.upper() in METHODS else None,
             )
         if not reader.more():
             return MethodValue(method)

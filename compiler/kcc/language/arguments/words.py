@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kcc.language.arguments.base import Arg, Optional, Reader, WordArg
+
+if TYPE_CHECKING:
+    from kcc.diagnostics.model import Fix
 
 _TRUE = frozenset(("true", "on", "yes"))
 _FALSE = frozenset(("false", "off", "no"))
@@ -26,13 +29,26 @@ class BoolArg(WordArg):
             return False
         help = "write `true` or `false` (also `on`, `yes`, `off`, `no`), in lower case"
         lower = text.lower()
+        fix = None
         if lower in _TRUE or lower in _FALSE:
             help = f"write `{lower}`: only lower case is understood"
+            fix = respelt(reader, lower)
         elif text in ("0", "1"):
             help = f"write `{'true' if text == '1' else 'false'}`"
         return reader.wrong(
-            "KC0305", f"`{reader.name}` is either true or false", label=f"`{text}` is neither", help=help
+            "KC0305",
+            f"`{reader.name}` is either true or false",
+            label=f"`{text}` is neither",
+            help=help,
+            fix=fix,
         )
+
+
+def respelt(reader: Reader, word: str) -> Fix:
+    """The fix of a word that is wrong by upper and lower case only: what was meant is sure."""
+    from kcc.diagnostics.model import Edit, Fix
+
+    return Fix(f"write `{word}`", (Edit(reader.span(), word),), safe=True)
 
 
 class EnumArg(WordArg):
@@ -64,11 +80,13 @@ class EnumArg(WordArg):
         from kcc.language.suggest import closest, foreign_value
 
         help = foreign_value(reader.name, text)
+        fix = None
         if help is None:
             guess = closest(text, self.choices)
             help = f"did you mean `{guess}`?" if guess else f"write one of {listing(self.choices)}"
             if guess and guess.lower() == text.lower():
                 help = f"write `{guess}`: case matters here"
+                fix = respelt(reader, guess)
         consequence = None if self.instead is None else f"taken as `{self.instead}`"
         refused = reader.wrong(
             "KC0304",
@@ -76,6 +94,7 @@ class EnumArg(WordArg):
             label=f"`{text}` is not known",
             consequence=consequence,
             help=help,
+            fix=fix,
         )
         return refused if self.instead is None else self.instead
 

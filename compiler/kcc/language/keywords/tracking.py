@@ -14,6 +14,7 @@ from kcc.language.tree import CHECKED, RUN, Keyword, Missing, Repeat, block, fla
 _COUNT = UINT(1, 2147483647, instead=1)
 IGNORED = Missing.IGNORED
 
+_SCRIPT_SECONDS = SECONDS("0", "4294", 3, zero=1, whole="keepalived-2.2.7")
 VRRP_SCRIPT = block(
     "vrrp_script",
     NAME,
@@ -29,10 +30,10 @@ VRRP_SCRIPT = block(
             required=True,
             missing=IGNORED,
         ),
-        leaf("interval", SECONDS("0", "4294", 3, zero=1), RUN, "1", "Time between two runs.", unit="seconds"),
+        leaf("interval", _SCRIPT_SECONDS, RUN, "1", "Time between two runs.", unit="seconds"),
         leaf(
             "timeout",
-            SECONDS("0", "4294", 3, zero=1),
+            _SCRIPT_SECONDS,
             RUN,
             "interval",
             "How long a run may take.",

@@ -95,6 +95,7 @@ def _endpoint(server: ServerDraft, node: Node) -> Endpoint | None:
             node.fields["bindto"],
             consequence="keepalived drops the check: the server counts as up for ever",
             help="write a source address of the same family",
+            also=((node.fields["connect_ip"], "the other address"),) if "connect_ip" in node.fields else (),
         )
         return None
     return Endpoint(

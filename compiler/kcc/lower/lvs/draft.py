@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from kir.model import Forwarding
 
@@ -16,8 +17,7 @@ NAT = Forwarding()
 DR = Forwarding(method="DR")
 
 
-@dataclass(slots=True)
-class PoolDraft:
+class PoolDraft(msgspec.Struct, eq=False):
     """What a virtual server gives to its real servers, and they to their checks. Durations in microseconds.
 
     ``text`` names it in messages; ``path`` is that of the IR. ``port`` is the service's (0: none or several).
@@ -42,7 +42,7 @@ class PoolDraft:
     alert: bool = True
     virtualhost: str | None = None
     timing: tuple[int | None, int | None, int | None, int | None, int | None] = (None, None, None, None, None)
-    without_method: list[Node] = field(default_factory=list)
+    without_method: list[Node] = msgspec.field(default_factory=list)
 
     def get(self, name: str, default: Any = None) -> Any:
         return self.node.get(name, default)
@@ -56,8 +56,7 @@ class PoolDraft:
         return self.node
 
 
-@dataclass(slots=True)
-class ServerDraft:
+class ServerDraft(msgspec.Struct, eq=False):
     """What a check takes from its real server."""
 
     address: str
@@ -67,7 +66,7 @@ class ServerDraft:
     timing: tuple[int | None, int | None, int | None, int | None, int | None]
     pool: PoolDraft
     path: str
-    scripts: dict[str, Script] = field(default_factory=dict)
+    scripts: dict[str, Script] = msgspec.field(default_factory=dict)
 
 
 TIMING_LEAVES = ("delay_loop", "warmup", "retry", "delay_before_retry", "connect_timeout")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from kcc.diagnostics.model import Severity
+from kcc.lower.scope import before
 from kcc.lower.vrrp.identity import family_name, family_of
 from kir.model import Service
 
@@ -32,6 +34,9 @@ def settle_services(draft: PoolDraft, groups: dict[str, Node]) -> bool:
         return True
     assert head.address is not None
     draft.family = family_of(head.address)
+    said = draft.node.fields.get("ip_family")
+    if said is not None and said.value != draft.family:
+        _family_contradicts(draft, said, "its address")
     draft.port = head.port
     _need_protocol(draft)
     draft.services = (
@@ -69,10 +74,28 @@ def _no_protocol(draft: PoolDraft) -> None:
 
 def _fwmark_family(draft: PoolDraft) -> None:
     """Said, or that of the servers: a tunnelled server may be of either, so those count only where they agree."""
-    said = draft.get("ip_family")
-    if said is not None:
-        draft.family = said
+    said = draft.node.fields.get("ip_family")
+    servers = draft.node.children("real_server")
+    if said is not None and (not servers or before(said.statement, servers[0].statement)):
+        draft.family = said.value
         return
+    _family_of_servers(draft)
+    if said is not None and said.value != draft.family:
+        _family_contradicts(draft, said, "the servers above")
+
+
+def _family_contradicts(draft: PoolDraft, said: Field, what: str) -> None:
+    draft.scope.say(
+        "KC0316",
+        f"{draft.text}: `ip_family {said.value}` contradicts {what}",
+        said,
+        consequence=f"keepalived ignores it: the service is {family_name(draft.family)}",
+        help="remove the line, or write it above the real servers",
+        severity=Severity.ERROR,
+    )
+
+
+def _family_of_servers(draft: PoolDraft) -> None:
     families = []
     for node in draft.node.children("real_server"):
         family = family_of(server_head(node)[0])

@@ -4,8 +4,9 @@ step sees what earlier ones changed; the modules beside this one are those steps
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from kcc.diagnostics.model import Severity, Span
@@ -18,8 +19,7 @@ MULTICAST_MTU = 1500
 OWNER = 255
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(msgspec.Struct, eq=False):
     """The settings so far. ``group_node`` is the sync group that the instance belongs to; ``tracking_weight`` whether that
     group allows weights.
     """
@@ -41,15 +41,15 @@ class Draft:
     preempt_delay_us: int = 0
     accept: bool = True
     unicast: bool = False
-    peers: list[Peer] = field(default_factory=list)
+    peers: list[Peer] = msgspec.field(default_factory=list)
     check_unicast_src: bool = False
     fault_no_peer: bool = False
     source: str | None = None
     multicast: str | None = None
     ttl: int | None = None
     authentication: Authentication | None = None
-    vips: list[Address] = field(default_factory=list)
-    excluded: list[Address] = field(default_factory=list)
+    vips: list[Address] = msgspec.field(default_factory=list)
+    excluded: list[Address] = msgspec.field(default_factory=list)
 
     @property
     def path(self) -> str:

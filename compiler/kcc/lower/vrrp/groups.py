@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from kcc.lower.scripts import notify
 from kcc.lower.vrrp.tracking import Watcher, interfaces, scripts
@@ -15,13 +16,12 @@ if TYPE_CHECKING:
     from kcc.lower.vrrp.scripts import ScriptEntry
 
 
-@dataclass(slots=True)
-class GroupEntry:
+class GroupEntry(msgspec.Struct, eq=False):
     """A sync group whose members are settled: instance name → the word that names it."""
 
     name: str
     node: Node
-    members: dict[str, Field] = field(default_factory=dict)
+    members: dict[str, Field] = msgspec.field(default_factory=dict)
 
     @property
     def tracking_weight(self) -> bool:

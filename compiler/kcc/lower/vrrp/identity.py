@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kcc.lower.scope import before, wrote
+from kcc.syntax.tree import Block
 
 if TYPE_CHECKING:
-    from kcc.language.parsed import Field
     from kcc.lower.vrrp.draft import Draft
+    from kcc.syntax.tree import Statement
 
 _NAMES = {"inet": "IPv4", "inet6": "IPv6"}
 
@@ -22,22 +23,45 @@ def family_name(family: str) -> str:
     return _NAMES[family]
 
 
+_FIXES_FAMILY = ("native_ipv6", "mcast_src_ip", "unicast_src_ip", "mcast_dst_ip")
+
+
 def settle_family(draft: Draft) -> None:
-    """The first address of ``virtual_ipaddress``, or a source or group address in front of it, fixes the family."""
+    """The first address in the text fixes the family: a virtual one, a peer, the source or the group."""
     node = draft.node
+    named = [name for name in _FIXES_FAMILY if name in node.fields]
     vips = node.all_lines("virtual_ipaddress")
-    first: Field | None = vips[0] if vips else None
-    family = first.value.family if first is not None else None
-    for name in ("native_ipv6", "mcast_src_ip", "unicast_src_ip", "mcast_dst_ip"):
-        said = node.fields.get(name)
-        if said is None or (first is not None and not before(said.statement, first.statement)):
-            continue
-        family = "inet6" if name == "native_ipv6" else family_of(said.value)
-        first = said
-    if family is None:
+    if not named and vips:
         peers = node.all_lines("unicast_peer")
-        family = family_of(peers[0].value.address) if peers else "inet"
-    draft.family = family
+        first = vips[0] if not peers or before(vips[0].statement, peers[0].statement) else peers[0]
+        draft.family = family_of(first.value.address)
+        return
+    lists = [node.all_lines("unicast_peer"), vips]
+    found = [(line.statement, family_of(line.value.address)) for lines in lists for line in lines[:1]]
+    for name in named:
+        said = node.fields[name]
+        found.append((_first(draft, name), "inet6" if name == "native_ipv6" else family_of(said.value)))
+    first_said: Statement | None = None
+    for statement, family in found:
+        if first_said is None or before(statement, first_said):
+            first_said, draft.family = statement, family
+    if "native_ipv6" in named and draft.family == "inet" and first_said is not None:
+        draft.say(
+            "KC0505",
+            f"`{draft.name}` has IPv4 addresses above `native_ipv6`",
+            node.fields["native_ipv6"],
+            consequence="keepalived ignores `native_ipv6`: the instance stays IPv4",
+            help="remove the line: the addresses tell the family",
+            also=((first_said, "this makes it IPv4"),),
+        )
+
+
+def _first(draft: Draft, name: str) -> Statement:
+    """Where ``name`` stands first; its field is of the last one."""
+    said = draft.node.fields[name].statement
+    block = draft.node.statement
+    body = block.body if isinstance(block, Block) else []
+    return next((statement for statement in body if statement.keyword == name), said)
 
 
 def settle_version(draft: Draft) -> None:
@@ -46,7 +70,18 @@ def settle_version(draft: Draft) -> None:
     draft.strict = draft.get("strict_mode", draft.scope.defaults.strict)
     if draft.family == "inet6":
         draft.version = said or 3
-        if draft.version == 2 and draft.strict:
+        native = draft.version == 2 and "native_ipv6" in draft.node.fields
+        if native and before(_first(draft, "native_ipv6"), _first(draft, "version")):
+            draft.say(
+                "KC0504",
+                f"`{draft.name}`: `native_ipv6` means version 3",
+                draft.at("version"),
+                consequence="keepalived ignores `version 2`; a peer that stays at version 2 refuses its adverts",
+                help="remove `version 2`",
+                also=((draft.at("native_ipv6"), "said here"),),
+            )
+            draft.version = 3
+        elif draft.version == 2 and draft.strict:
             draft.say(
                 "KC0504",
                 f"`{draft.name}`: version 2 does not exist for IPv6",
@@ -112,13 +147,14 @@ def settle_link(draft: Draft) -> bool:
 
 
 def _source(draft: Draft) -> str | None:
-    """The configured source address of adverts; one of the other family is ignored."""
-    for name in ("unicast_src_ip", "mcast_src_ip"):
-        said = draft.node.fields.get(name)
-        if said is None:
+    """The configured source address of adverts, the last one where there are two; one of the other family is ignored."""
+    source = None
+    for name, said in draft.node.fields.items():
+        if name not in ("unicast_src_ip", "mcast_src_ip"):
             continue
         if family_of(said.value) == draft.family:
-            return str(said.value)
+            source = str(said.value)
+            continue
         draft.say(
             "KC0525",
             f"`{draft.name}` is an {family_name(draft.family)} router: {said.value} cannot be its source address",
@@ -126,7 +162,7 @@ def _source(draft: Draft) -> str | None:
             consequence=f"keepalived ignores `{name}`; adverts leave with the interface's own address",
             help=f"write an {family_name(draft.family)} address of this director, or remove the line",
         )
-    return None
+    return source
 
 
 def _without_interface(draft: Draft) -> bool:

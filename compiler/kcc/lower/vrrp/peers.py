@@ -88,6 +88,17 @@ def _settle_mode(draft: Draft, listed: bool) -> bool:
                 consequence="keepalived falls back to multicast: in networks without multicast every director is master",
                 help="list the other directors in `unicast_peer { … }`, or use `mcast_src_ip` where multicast is meant",
             )
+    for name in ("check_unicast_src", "old_unicast_checksum"):
+        if keyword is None and name in node.fields:
+            draft.say(
+                "KC0516",
+                f"`{draft.name}`: `{name}` without `unicast_peer`",
+                node.fields[name],
+                consequence="it works as a multicast instance, and `keepalived -t` fails",
+                help="remove the line, or list the other directors in `unicast_peer { … }`",
+                severity=Severity.WARNING,
+            )
+            break
     said = node.fields.get("unicast_ttl")
     if said is not None and not draft.unicast:
         draft.say(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from kcc.lower.scope import wrote
 from kcc.lower.scripts import account
@@ -15,15 +16,14 @@ if TYPE_CHECKING:
     from kcc.syntax.tree import Statement
 
 
-@dataclass(slots=True)
-class ScriptEntry:
+class ScriptEntry(msgspec.Struct, eq=False):
     """A defined script with the weight that its users take over, and whether anyone uses it."""
 
     script: VrrpScript
     node: Node
     weight: int
     reverse: bool
-    used: list[Statement] = field(default_factory=list)
+    used: list[Statement] = msgspec.field(default_factory=list)
 
 
 def lower_script(node: Node, scope: Scope) -> ScriptEntry | None:

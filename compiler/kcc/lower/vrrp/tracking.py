@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from kir.model import TrackedInterface, TrackedScript
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from kcc.lower.vrrp.scripts import ScriptEntry
 
 
-@dataclass(slots=True)
-class Watcher:
+class Watcher(msgspec.Struct, eq=False):
     """Who tracks: ``kind`` and ``name`` for messages, ``path`` in the IR; ``draft`` where it is an instance, ``owner_member``
     where it is a group with an address owner."""
 

@@ -1,0 +1,45 @@
+"""A configuration against the facts of the host that it is for: what no text can show.
+
+=============  =======================================================================================
+``case``       what a rule gets to see
+``links``      interfaces, subnets, adverts and the MTU
+``sources``    addresses that adverts come from, peers, address owners
+``programs``   scripts and the accounts that they run as
+``access``     who may run a file, who may change it (pure)
+``features``   what the kernel must have
+=============  =======================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kcc.hosts import features, links, programs, sources
+from kcc.hosts.case import HostCase
+
+if TYPE_CHECKING:
+    from kcc.diagnostics.model import Findings
+    from kcc.lower.lowered import Lowered
+    from kir.facts import Facts
+
+__all__ = ["RULES", "judge_host"]
+
+RULES: tuple[Callable[[HostCase], None], ...] = (
+    links.missing_interfaces,
+    links.foreign_addresses,
+    links.mute_interfaces,
+    links.large_adverts,
+    sources.own_address_among_peers,
+    sources.source_elsewhere,
+    sources.owner_without_address,
+    programs.scripts,
+    features.no_ipvs,
+)
+
+
+def judge_host(lowered: Lowered, facts: Facts, findings: Findings, target: str) -> None:
+    """Judge ``lowered`` by ``facts``; what is found goes to ``findings``."""
+    case = HostCase(lowered, findings, target, facts)
+    for rule in RULES:
+        rule(case)

@@ -1,0 +1,146 @@
+"""Interfaces: whether they are there, which subnets they are in, and what fits into an advert."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface
+
+from kcc.diagnostics.model import Severity
+from kcc.hosts.case import HostCase, path_of, runs_here
+from kcc.rules.rule import addresses
+from kir.model import VrrpInstance
+
+_HEADERS = {"inet": 20, "inet6": 40}
+_OCTETS = {"inet": 4, "inet6": 16}
+
+
+def missing_interfaces(case: HostCase) -> None:
+    """An interface that the host does not have. Without ``dynamic_interfaces`` keepalived refuses to start."""
+    for instance in case.config.vrrp_instances:
+        path = path_of(instance)
+        wanted = {instance.interface: (path, "interface")} if instance.interface else {}
+        for kind, vips in (
+            ("virtual_ipaddress", instance.vips),
+            ("virtual_ipaddress_excluded", instance.excluded_vips),
+        ):
+            for vip in vips:
+                wanted.setdefault(vip.device, (f"{path}/{kind}/{vip.identity}", ""))
+        for tracked in instance.track_interfaces:
+            wanted.setdefault(tracked.name, (f"{path}/track_interface/{tracked.name}", ""))
+        for name, (where, field) in wanted.items():
+            _expect(case, f"`{instance.name}`", name, where, field or None)
+    for group in case.config.vrrp_sync_groups:
+        for tracked in group.track_interfaces:
+            where = f"vrrp_sync_group/{group.name}/track_interface/{tracked.name}"
+            _expect(case, f"sync group `{group.name}`", tracked.name, where, None)
+
+
+def _expect(case: HostCase, who: str, name: str, path: str, field: str | None) -> None:
+    if case.facts.interface(name) is not None:
+        return
+    names = [i.name for i in case.facts.interfaces]
+    dynamic = case.config.global_defs.dynamic_interfaces
+    case.say(
+        "KC1201",
+        f"{who}: {case.host} has no interface `{name}`",
+        path,
+        field,
+        consequence="it stays in FAULT until the interface appears"
+        if dynamic or case.target == "krun"
+        else "keepalived refuses to start: no instance of this file runs on this host",
+        help=f"the host has {', '.join(names) or 'none'}"
+        + ("" if dynamic or case.target == "krun" else "; `dynamic_interfaces` allows one that comes later"),
+        severity=Severity.WARNING if dynamic else None,
+    )
+
+
+def foreign_addresses(case: HostCase) -> None:
+    """A virtual address in no subnet of its interface: neighbours there do not look for it on this link.
+
+    With a prefix of its own an address brings a subnet along, but the hosts of that link are in another one.
+    """
+    virtual = case.virtual
+    for instance in case.config.vrrp_instances:
+        for kind, vips in (
+            ("virtual_ipaddress", instance.vips),
+            ("virtual_ipaddress_excluded", instance.excluded_vips),
+        ):
+            for vip in vips:
+                interface = case.facts.interface(vip.device)
+                if (
+                    interface is None
+                    or "loopback" in interface.flags
+                    or ip_address(vip.address).is_link_local
+                ):
+                    continue
+                real = [a for a in interface.addresses if a.family == vip.family and a.address not in virtual]
+                subnets = [ip_interface(f"{a.address}/{a.prefix}").network for a in real if not a.link_local]
+                if not subnets or any(ip_address(vip.address) in net for net in subnets):
+                    continue
+                case.say(
+                    "KC1202",
+                    f"`{instance.name}`: {vip.address} is in no subnet of {vip.device} ({', '.join(map(str, subnets))})",
+                    f"{path_of(instance)}/{kind}/{vip.identity}",
+                    consequence="hosts of that link do not ask for it there: it is reached only where something routes it to this "
+                    "director",
+                    help="check the address and the interface (`dev NAME` after the address names another one)",
+                )
+
+
+def mute_interfaces(case: HostCase) -> None:
+    """An interface from which adverts cannot leave: no address of the family, no multicast, or the loopback."""
+    virtual = case.virtual
+    for instance in case.config.vrrp_instances:
+        interface = case.facts.interface(instance.interface)
+        if interface is None:
+            continue
+        why = None
+        if "loopback" in interface.flags and not instance.unicast:
+            why = "is the loopback: no other director hears adverts on it"
+        elif "multicast" not in interface.flags and not instance.unicast:
+            why = "does no multicast: adverts cannot be sent on it"
+        elif instance.source is None and not case.facts.source_address(
+            instance.interface, instance.family, virtual
+        ):
+            kind = "link-local IPv6 address" if instance.family == "inet6" else "IPv4 address of its own"
+            why = f"has no {kind}: adverts have no source address"
+        if why is not None:
+            case.say(
+                "KC1203",
+                f"`{instance.name}`: {instance.interface} {why}",
+                path_of(instance),
+                "interface",
+                consequence="the instance stays in FAULT; this director never holds "
+                f"{addresses([v.address for v in instance.vips])}"
+                if "source" in why
+                else "the directors do not hear each other: each is master",
+                help="configure an address on the interface"
+                if "source" in why
+                else "use another `interface`, or `unicast_peer { … }`",
+            )
+
+
+def advert_octets(instance: VrrpInstance) -> int:
+    """Size of an advert as an IP packet (RFC 3768 section 5.1, RFC 9568 section 5.1)."""
+    authentication = 8 if instance.version == 2 and instance.family == "inet" else 0
+    return _HEADERS[instance.family] + 8 + len(instance.vips) * _OCTETS[instance.family] + authentication
+
+
+def large_adverts(case: HostCase) -> None:
+    """An advert is one packet; what is beyond the MTU of its interface is not sent in it."""
+    for instance in case.config.vrrp_instances:
+        interface = case.facts.interface(instance.interface)
+        size = advert_octets(instance)
+        if interface is None or not interface.mtu or size <= interface.mtu:
+            continue
+        over = -(-(size - interface.mtu) // _OCTETS[instance.family])
+        case.say(
+            "KC1204",
+            f"`{instance.name}`: an advert with {len(instance.vips)} addresses has {size} octets, the MTU of "
+            f"{instance.interface} is {interface.mtu}",
+            path_of(instance),
+            "interface",
+            consequence="adverts cannot be sent: no other director hears this one, and all are master"
+            if runs_here(case.target) == "krun"
+            else f"keepalived treats the last {over} as `virtual_ipaddress_excluded`: peers see another list",
+            help="keep one address in `virtual_ipaddress` and move the others to `virtual_ipaddress_excluded`",
+        )

@@ -1,0 +1,1 @@
+"""The reference manual, read out of the tables: codes with their pages, keywords with their declarations."""

@@ -1,0 +1,10 @@
+# fish completion for krun. Made by packaging/tools/make.py: do not edit.
+complete -c krun -f
+complete -c krun -s h -l help -d 'show this help message and exit'
+complete -c krun -l kernel -x -a 'linux memory' -d 'what is changed: this machine, or a picture of one in memory (for trying things out) [linux]'
+complete -c krun -l run-dir -x -a '(__fish_complete_directories)' -d 'where sockets and the pid file live, one for each krun [/run/krun]'
+complete -c krun -l log-format -x -a 'text json' -d 'log lines on stderr [text]'
+complete -c krun -l debug -d 'log more, with tracebacks of internal errors'
+complete -c krun -l memory-debug -d 'log each minute and after each reload which objects became more'
+complete -c krun -l version -d 'show program\'s version number and exit'
+complete -c krun -F

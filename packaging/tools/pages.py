@@ -1,0 +1,148 @@
+"""What the manual pages say beyond the parsers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Page:
+    """The words of one page. ``sections``: heading and text; see `man.paragraphs` for how text is written."""
+
+    section: int
+    summary: str
+    description: str
+    sections: tuple[tuple[str, str], ...]
+    see: tuple[tuple[str, int], ...]
+
+
+KCC = Page(
+    1,
+    "compile, check and compare configurations of keepalived",
+    """\
+`kcc` reads a keepalived.conf, whole and unchanged, with its includes, definitions, conditions and replication. It says
+what is wrong with it, at line and column, with what that leads to and what to do; and it compiles it to an intermediate
+representation (IR), one JSON document that krun(8) runs.
+
+It needs no root, no daemon and none of the interfaces that the configuration names. Nothing is executed, created, resolved or
+connected to, whatever a configuration says.""",
+    (
+        (
+            "Exit status",
+            """\
+0:: Nothing is wrong. `kcc diff`: nothing changes. `kcc fmt --check`: nothing would be changed.
+1:: Errors were found, with `--strict` warnings too. `kcc diff`: there are changes. `kcc fmt --check`: a file would be changed.
+2:: Wrong usage, or input that cannot be read.""",
+        ),
+        (
+            "Environment",
+            """\
+NO_COLOR:: No colours, whatever the output is.
+FORCE_COLOR:: Colours, even where the output is no terminal.
+
+Other variables matter only where a configuration asks for them, with `${_ENV NAME}`.""",
+        ),
+        (
+            "Comments that kcc reads",
+            """\
+A comment in a configuration hides a finding: at the end of a line one about that line, alone on a line one about the next.
+
+    priority 300   # kcc: ignore KC0303
+
+`# kcc: ignore-file KC0303` is about the whole file.""",
+        ),
+        (
+            "Examples",
+            """\
+Check what a pull request changes, with annotations on GitHub:
+
+    kcc check --format github keepalived.conf
+
+What would a reload do, before it is done:
+
+    kcc build -o running.json /etc/keepalived/keepalived.conf
+    kcc diff running.json new/keepalived.conf
+
+Why is that an error:
+
+    kcc explain KC0303
+    kcc explain vrrp_instance.priority""",
+        ),
+    ),
+    (("krun", 8), ("krunctl", 8), ("keepalived.conf", 5), ("keepalived", 8)),
+)
+
+KRUN = Page(
+    8,
+    "run a director: VRRP, virtual addresses, health checks, IPVS",
+    """\
+`krun` runs what `kcc build` compiled. A parent without protocol code supervises a process that speaks VRRP (versions 2 and 3, with
+any peer that follows RFC 3768, RFC 5798 or RFC 9568), a process that checks real servers and keeps the kernel's IPVS table, and
+one that runs scripts as their users. Children that die or hang are replaced; their successors adopt what the kernel holds.
+
+It stays in the foreground. It never reads a keepalived.conf: the IR is complete.""",
+    (
+        (
+            "Signals",
+            """\
+SIGHUP:: Read the IR again and apply what differs. An IR that cannot be used is refused as a whole, and the old one keeps running.
+SIGTERM, SIGINT:: Stop in order: priority-0 adverts are sent, addresses and services are removed.
+SIGUSR1:: Write the state to `krun-state.json` in the run directory.""",
+        ),
+        (
+            "Exit status",
+            """\
+0:: An ordinary stop.
+1:: An internal error.
+2:: An IR or arguments that cannot be used; nothing was touched.""",
+        ),
+        (
+            "Files",
+            """\
+/run/krun/krun.sock:: The control socket that krunctl(8) talks to.
+/run/krun/krun-state.json:: The state, written on SIGUSR1.""",
+        ),
+        (
+            "Examples",
+            """\
+    kcc build -o /etc/krun/ir.json /etc/keepalived/keepalived.conf
+    krun /etc/krun/ir.json
+
+Try it without touching this machine:
+
+    krun --kernel memory --run-dir /tmp/krun ir.json""",
+        ),
+    ),
+    (("krunctl", 8), ("kcc", 1), ("ipvsadm", 8), ("keepalived", 8)),
+)
+
+KRUNCTL = Page(
+    8,
+    "ask and direct a running krun",
+    """\
+`krunctl` talks to the `krun` of a run directory through its control socket. It shows what runs, says what a reload would do,
+does it, and stops.""",
+    (
+        (
+            "Exit status",
+            """\
+0:: Done.
+1:: Refused; the reason is on standard error.
+2:: Wrong usage, or no krun there.""",
+        ),
+        (
+            "Examples",
+            """\
+What would this IR change, and what would that disrupt:
+
+    krunctl plan new.json
+
+Do it:
+
+    krunctl reload new.json""",
+        ),
+    ),
+    (("krun", 8), ("kcc", 1)),
+)
+
+PAGES = {"kcc": KCC, "krun": KRUN, "krunctl": KRUNCTL}
