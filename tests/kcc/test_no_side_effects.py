@@ -238,4 +238,8 @@ def test_an_innocent_program_is_seen_as_one(tmp_path: Path) -> None:
 
 def test_a_line_that_is_not_understood_counts_against_it() -> None:
     assert judged(["1 something else"]).wrong == ["1 something else"]
+    halves = ['1 write(1</dev/pts/0>, "x", 1 <unfinished ...>', "1 <... write resumed>) = 1"]
+    assert judged(halves).wrong == []
+    halves[0] = halves[0].replace("1</dev/pts/0>", "3</etc/passwd>")
+    assert judged(halves).wrong == halves[:1]
     assert judged(['1 execve("/a", ...) = 0', '1 execve("/b", ...) = 0']).wrong == ['1 execve("/b", ...) = 0']

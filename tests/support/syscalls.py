@@ -54,7 +54,10 @@ CLASSES = ",".join(
     ]
 )
 
-_CALL = re.compile(r"^\d+ +(?:<\.\.\. )?([a-z_0-9]+)(?:\(| resumed>)(.*)$")
+_CALL = re.compile(r"^\d+ +([a-z_0-9]+)\((.*)$")
+_RESUMED = re.compile(
+    r"^\d+ +<\.\.\. [a-z_0-9]+ resumed>"
+)  # the second half of a call that was judged by its first
 _LOOKING = {
     *(
         "stat",
@@ -117,7 +120,7 @@ def judged(lines: Sequence[str], status: int = 0, output: str = "", forks: bool 
     for line in lines:
         found = _CALL.match(line)
         if found is None:
-            if "+++" not in line and "---" not in line:
+            if _RESUMED.match(line) is None and "+++" not in line and "---" not in line:
                 deeds.wrong.append(line)
             continue
         name, rest = found.groups()
