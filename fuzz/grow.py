@@ -69,6 +69,8 @@ class Grower:
         chosen = [name for name in order if rng.random() < (0.5 if name in _FREQUENT else 0.12)]
         if not chosen:
             chosen = [rng.choice(order)]
+        if "vrrp_instance" not in chosen:
+            chosen = [name for name in chosen if name not in ("vrrp_sync_group", "track_group")]
         return [line for name in chosen if (line := self.block(ROOT.index[name])) is not None]
 
     def block(self, keyword: Keyword, family: str = "") -> Line | None:
@@ -78,14 +80,22 @@ class Grower:
             assert keyword.line is not None
             count = self.rng.choice((1, 1, 2, 3))
             rows = [Line(words) for _ in range(count) if (words := self.words(keyword.line, keyword))]
+            rows = list({row.words[0]: row for row in rows}.values())
             return Line(head, rows) if rows else None
         body = [Line(text.split()) for text in _ALWAYS.get(keyword.name, ())]
         for line in body:
             line.words = [w.replace("%", str(self.next())) for w in line.words]
+        if keyword.name == "virtual_server" and "fwmark" in head:
+            body = [line for line in body if line.words[0] != "protocol"]
         there = {line.words[0] for line in body}
         pool = [c for c in keyword.children if c.name not in LEFT_OUT and c.name not in there]
         wanted = [c for c in pool if c.required and not c.alias_of]
-        rest = [c for c in pool if c not in wanted and (not c.deprecated_by or self.rng.random() < 0.1)]
+        rest = [
+            c
+            for c in pool
+            if c not in wanted
+            and (self.rng.random() < 0.05 if c.deprecated_by or c.since or c.needs else True)
+        ]
         self.rng.shuffle(rest)
         for child in [*wanted, *rest[: self.rng.choice((0, 1, 2, 3, 5, 8))]]:
             line = self.statement(child)
@@ -160,6 +170,8 @@ def _int(g: Grower, arg: Any, _: Keyword) -> list[str]:
 def _decimal(g: Grower, arg: Any, _: Keyword) -> list[str]:
     scale = 10**arg.places
     low = max(arg.low, scale)
+    if arg.whole:
+        return [str(g.rng.randint(1, 9))]
     value = g.rng.choice((low, g.rng.randint(low, max(low, min(arg.high, low + 3 * scale))), arg.low or low))
     whole, rest = divmod(value, scale)
     return [f"{whole}.{rest:0{arg.places}d}".rstrip("0").rstrip(".") if rest else str(whole)]
@@ -176,11 +188,11 @@ def _script(g: Grower, arg: Any, _: Keyword) -> list[str]:
 
 
 def _address(g: Grower, arg: Any, _: Keyword) -> list[str]:
-    words = [f"10.2.{g.next() % 250}.{g.rng.randint(1, 254)}{g.rng.choice(('', '/24', '/32'))}"]
+    words = [f"10.2.{g.next() % 250}.{g.rng.randint(1, 254)}{g.rng.choice(('', '/24', '/25'))}"]
     words += ["dev", g.rng.choice(("eth0", "eth1"))] if g.rng.random() < 0.5 else []
-    more = (["label", "eth0:1"], ["scope", "link"], ["brd", "+"], ["noprefixroute"], ["no_track"], ["home"], ["nodad"],
+    more = (["label", "eth0:1"], ["scope", "link"], ["brd", "10.2.0.255"], ["noprefixroute"], ["no_track"], ["home"], ["nodad"],
             ["preferred_lft", "forever"], ["preferred_lft", "0"], ["scope", "global"], ["broadcast", "10.2.255.255"],
-            ["mngtmpaddr"], ["-nodad"], ["track_group", "n1"], ["use_vmac"], ["scope", "77"])  # fmt: skip
+            ["mngtmpaddr"], ["-nodad"], ["scope", "77"])  # fmt: skip
     for extra in g.rng.sample(more, g.rng.choice((0, 0, 1, 2))):
         words += extra
     return words
@@ -202,7 +214,7 @@ def _rule(g: Grower, arg: Any, _: Keyword) -> list[str]:
         (["from", "10.4.0.0/16"], ["to", "10.4.1.0/24"], ["iif", "eth0"], ["fwmark", "5/0xff"], ["tos", "16"])
     )
     more = (["priority", "100"], ["from", "10.9.0.1"], ["oif", "eth1"], ["no_track"], ["protocol", "static"], ["realms", "1/2"],
-            ["suppress_prefixlength", "8"], ["ipproto", "tcp"], ["dport", "80-90"], ["sport", "5"], ["uidrange", "1-5"],
+            ["suppress_prefixlength", "8"], ["ipproto", "tcp"], ["dport", "80-90"], ["sport", "5-6"], ["uidrange", "1-5"],
             ["l3mdev"], ["tun_id", "5"])  # fmt: skip
     words = list(words)
     for extra in g.rng.sample(more, g.rng.choice((0, 1, 1, 2))):

@@ -10,6 +10,8 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -83,11 +85,15 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def oracle(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+def oracle() -> Iterator[dict[str, list[str]]]:
     """What keepalived complains about in each file; empty where it is content."""
-    folder = tmp_path_factory.mktemp("oracle")
-    for parent in (folder, *folder.parents[:3]):
-        parent.chmod(0o755)
+    # Not pytest's own folder: each session that starts closes it for other users, and the oracle is another user.
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield _ask(Path(name))
+
+
+def _ask(folder: Path) -> dict[str, list[str]]:
     empty = folder / "empty"
     empty.mkdir()
     files = {}

@@ -123,7 +123,7 @@ def settle_link(draft: Draft) -> bool:
     draft.multicast = multicast
     said = node.fields.get("mcast_dst_ip")
     if said is not None:
-        if draft.unicast:
+        if draft.peers:
             draft.say(
                 "KC0517",
                 f"`{draft.name}` has unicast peers: `mcast_dst_ip` has no effect",
