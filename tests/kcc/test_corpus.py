@@ -51,7 +51,9 @@ def test_no_traceback_no_hang(path: Path) -> None:
     assert time.monotonic() - started < 60
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.name[:40])
-def test_a_template_is_one_message(path: Path) -> None:
-    result = compile_input(str(path), options_for("keepalived-2.4.3"))
-    assert [d.code for d in result.findings.items if d.severity.word != "note"] == ["KC0002"]
+if TEMPLATES:
+
+    @pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.name[:40])
+    def test_a_template_is_one_message(path: Path) -> None:
+        result = compile_input(str(path), options_for("keepalived-2.4.3"))
+        assert [d.code for d in result.findings.items if d.severity.word != "note"] == ["KC0002"]
