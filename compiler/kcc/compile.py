@@ -15,12 +15,12 @@ from kcc.diagnostics.model import Findings, Severity, Span
 from kcc.lower.lowered import Lowered
 from kcc.source.options import Options
 from kcc.targets import KRUN
-from kir.features import NOT_RUN, needed, without
-from kir.model import Config
+from kir import features
 
 if TYPE_CHECKING:
     from kcc.language.parsed import Node
     from kir.codec import Document, Origins
+    from kir.model import SyncGroup, VrrpInstance
 
 STDIN = "-"
 
@@ -63,8 +63,11 @@ class Compiled(msgspec.Struct):
 
         if self.lowered is None or (self.broken and not allow_errors):
             raise ValueError(f"{self.name} has errors")
+        config = self.lowered.config
+        if any(d.code == "KC0902" for d in self.findings.items):
+            config = features.without(config)  # what krun does not run was given up on purpose, and is listed
         if self.loaded is not None:
-            return document(self.loaded.config, self.loaded.origins)
+            return document(config, self.loaded.origins)
         losses = [
             Loss(
                 code=d.code,
@@ -76,9 +79,6 @@ class Compiled(msgspec.Struct):
             for d in self.findings.items
             if d.severity is Severity.ERROR
         ]
-        config = self.lowered.config
-        if any(loss.code == "KC0902" for loss in losses):
-            config = without(config)  # what krun does not run was given up on purpose, and is listed
         return document(config, origins_of(self.lowered.origins, losses))
 
 
@@ -98,7 +98,7 @@ def compile_input(name: str, options: Options, *, building: bool = False) -> Com
     else:
         head = _head(name)
     if _LOOKS_LIKE_JSON.match(head) or (head and name.endswith(".json")):
-        return _ir(name, texts.get(name), findings, texts, options)
+        return _ir(name, texts.get(name), findings, texts, options, building)
     return _text(name, texts.get(name), findings, texts, options, building)
 
 
@@ -136,34 +136,22 @@ def _text(
     root = descend(tree, findings, options.target)
     result.lowered = lower(root, findings, options.target)
     judge(result.lowered, findings, options.target)
+    if building:
+        _unrun(result.lowered, findings, options.target)
     coverage_findings(root, findings, options.target, building)
     result.root = root
-    if building and options.target == KRUN:
-        _not_run(result.lowered.config, findings, result.lowered)
     one_cause(findings, [(s.line.file, s.number) for s in tree.body] if findings.lost else [])
     _order(findings, tree.files)
     return result
 
 
-def _not_run(config: Config, findings: Findings, lowered: Lowered) -> None:
-    """Features that no keyword names by itself: strict mode asks for ``no_accept``, say."""
-    if "vrrp.no_accept" not in NOT_RUN or "vrrp.no_accept" not in needed(config):
-        return
-    closed = [i for i in config.vrrp_instances if not i.accept and not i.owner]
-    unsaid = [i for i in closed if not lowered.said(f"vrrp_instance/{i.name}", "accept")]
-    for i in unsaid[:1]:
-        findings.report(
-            "KC0902",
-            f"krun does not drop packets to the VIPs of a router that is not their owner, as strict mode asks for `{i.name}`"
-            + (f" and {len(unsaid) - 1} more" if len(unsaid) > 1 else ""),
-            lowered.span(f"vrrp_instance/{i.name}"),
-            consequence="the addresses would answer",
-            help="add `accept` to the instance, or build with `--allow-errors` and do without",
-        )
-
-
 def _ir(
-    name: str, data: bytes | None, findings: Findings, texts: dict[str, bytes], options: Options
+    name: str,
+    data: bytes | None,
+    findings: Findings,
+    texts: dict[str, bytes],
+    options: Options,
+    building: bool,
 ) -> Compiled:
     from kcc.rules import judge
     from kir.codec import IrError, load_path, loads
@@ -178,7 +166,33 @@ def _ir(
     result.lowered = Lowered(result.loaded.config, places(result.loaded.origins), file=name)
     _references(result.loaded, name, findings)
     judge(result.lowered, findings, options.target)
+    if building:
+        _unrun(result.lowered, findings, options.target)
     return result
+
+
+def _unrun(lowered: Lowered, findings: Findings, target: str) -> None:
+    """Report, once for each feature, what the configuration needs and krun does not run. Nothing is silently dropped."""
+    if target != KRUN:
+        return
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for name, path in features.uses(lowered.config):
+        if name in features.NOT_RUN:
+            found.setdefault(name, []).append(path)
+    for name, paths in sorted(found.items()):
+        *parent, field = paths[0]
+        whole = "/".join(paths[0])
+        at, what = (whole, None) if lowered.said(whole) or not parent else ("/".join(parent), field)
+        times = "" if len(paths) == 1 else f" ({len(paths)} times; the first is here)"
+        findings.report(
+            "KC0902",
+            f"krun does not run {features.ALL[name]} yet{times}",
+            lowered.span(at, what),
+            label="not run",
+            consequence=f"krun refuses an IR that needs `{name}`",
+            help="remove it, or build with `--allow-errors` and do without",
+            related=lowered.via(at),
+        )
 
 
 def places(origins: Origins) -> dict[str, tuple[str, int, int]]:
@@ -196,7 +210,17 @@ def _references(doc: Document, name: str, findings: Findings) -> None:
     instances = {i.name for i in config.vrrp_instances}
     groups = {g.name for g in config.vrrp_sync_groups}
     scripts = {s.name for s in config.vrrp_scripts}
+    files = {f.name for f in config.track_files}
+    processes = {p.name for p in config.track_processes}
+    sessions = {b.name for b in config.bfd_instances}
+    followers: tuple[tuple[str, VrrpInstance | SyncGroup], ...] = (
+        *((f"vrrp_instance {i.name}", i) for i in config.vrrp_instances),
+        *((f"vrrp_sync_group {g.name}", g) for g in config.vrrp_sync_groups),
+    )
     wanted = [
+        *((owner, "track_file", t.name, files) for owner, o in followers for t in o.track_files),
+        *((owner, "track_process", t.name, processes) for owner, o in followers for t in o.track_processes),
+        *((owner, "track_bfd", t.name, sessions) for owner, o in followers for t in o.track_bfds),
         *(
             (f"vrrp_instance {i.name}", "sync_group", i.sync_group, groups)
             for i in config.vrrp_instances

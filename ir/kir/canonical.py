@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from kir.model import Config, Service, VirtualServer, VrrpInstance
+from kir.model import Config, Hmac, Rule, Service, SyncGroup, VirtualServer, VrrpInstance
 
 
 def packed(address: str | None) -> bytes:
@@ -36,7 +36,7 @@ def service_key(service: Service) -> tuple[Any, ...]:
 def canonical(config: Config) -> Config:
     """``config`` with every list whose order means nothing sorted by identity.
 
-    Kept as they are: VIPs (their order is in the adverts), members of a sync group (they become master in this order),
+    Kept as they are: VIPs (their order is in the adverts), routes (the gateway of one may need another), members of a sync group (they become master in this order),
     checkers and urls (their position is their identity), script arguments, mail addresses.
     """
     replace = msgspec.structs.replace
@@ -46,17 +46,29 @@ def canonical(config: Config) -> Config:
         vrrp_instances=tuple(sorted(map(_instance, config.vrrp_instances), key=lambda i: i.name)),
         vrrp_sync_groups=tuple(
             sorted(
-                (
-                    replace(
-                        g,
-                        track_interfaces=tuple(sorted(g.track_interfaces, key=lambda t: t.name)),
-                        track_scripts=tuple(sorted(g.track_scripts, key=lambda t: t.name)),
-                    )
-                    for g in config.vrrp_sync_groups
-                ),
+                (replace(g, **_tracked(g)) for g in config.vrrp_sync_groups),
                 key=lambda g: g.name,
             )
         ),
+        linkbeat_interfaces=tuple(sorted(config.linkbeat_interfaces, key=lambda b: b.interface)),
+        interface_delays=tuple(sorted(config.interface_delays, key=lambda d: d.interface)),
+        garp_groups=tuple(
+            sorted(
+                (replace(g, interfaces=tuple(sorted(g.interfaces))) for g in config.garp_groups),
+                key=lambda g: g.identity,
+            )
+        ),
+        track_groups=tuple(
+            replace(g, members=tuple(sorted(g.members)))
+            for g in sorted(config.track_groups, key=lambda g: g.name)
+        ),
+        static_addresses=tuple(
+            sorted(config.static_addresses, key=lambda a: (packed(a.address), a.prefix, a.device))
+        ),
+        static_rules=_rules(config.static_rules),
+        bfd_instances=tuple(sorted(config.bfd_instances, key=lambda b: b.name)),
+        track_files=tuple(sorted(config.track_files, key=lambda f: f.name)),
+        track_processes=tuple(sorted(config.track_processes, key=lambda p: p.name)),
         virtual_servers=tuple(
             sorted(
                 map(_server, config.virtual_servers),
@@ -69,10 +81,30 @@ def canonical(config: Config) -> Config:
 def _instance(instance: VrrpInstance) -> VrrpInstance:
     return msgspec.structs.replace(
         instance,
+        rules=_rules(instance.rules),
         peers=tuple(sorted(instance.peers, key=lambda p: packed(p.address))),
-        track_interfaces=tuple(sorted(instance.track_interfaces, key=lambda t: t.name)),
-        track_scripts=tuple(sorted(instance.track_scripts, key=lambda t: t.name)),
+        hmac=_hmac(instance.hmac),
+        **_tracked(instance),
     )
+
+
+def _tracked(of: VrrpInstance | SyncGroup) -> dict[str, Any]:
+    """The five lists of tracked things, by name."""
+    names = ("track_interfaces", "track_scripts", "track_files", "track_processes", "track_bfds")
+    return {
+        name: tuple(sorted(getattr(of, name), key=lambda t: t.name)) for name in names if getattr(of, name)
+    }
+
+
+def _hmac(hmac: Hmac | None) -> Hmac | None:
+    if hmac is None:
+        return None
+    return msgspec.structs.replace(hmac, keys=tuple(sorted(hmac.keys, key=lambda k: k.id)))
+
+
+def _rules(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """By family and priority; among rules of one priority the order has a meaning: the first one added comes first."""
+    return tuple(sorted(rules, key=lambda r: (r.family, r.priority)))
 
 
 def _server(server: VirtualServer) -> VirtualServer:
@@ -89,4 +121,9 @@ _digest_encoder = msgspec.json.Encoder(order="sorted")
 
 def digest(config: Config) -> str:
     """``sha256:`` and the hash of the canonical JSON of ``config``: equal exactly for equal meaning."""
-    return "sha256:" + hashlib.sha256(_digest_encoder.encode(canonical(config))).hexdigest()
+    return raw_digest(canonical(config))
+
+
+def raw_digest(content: Any) -> str:
+    """The same of JSON values that are canonical already."""
+    return "sha256:" + hashlib.sha256(_digest_encoder.encode(content)).hexdigest()

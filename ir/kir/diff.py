@@ -15,6 +15,7 @@ import msgspec
 from kir.model import (
     MASK,
     Config,
+    Hmac,
     HttpCheck,
     Model,
     RealServer,
@@ -64,6 +65,10 @@ def _address(item: Any, _: int) -> str:
     return str(item.address)
 
 
+def _key(item: Any, _: int) -> str:
+    return str(item.id)
+
+
 def checker_identity(item: Any, position: int) -> str:
     """Kind and position: ``TCP_CHECK 0``; an HTTP check over TLS is an ``SSL_GET``."""
     kind = "SSL_GET" if isinstance(item, HttpCheck) and item.tls else item.__struct_config__.tag
@@ -78,14 +83,33 @@ LISTS: dict[tuple[type, str], _List] = {
     (Config, "vrrp_scripts"): _List("vrrp_script", _named),
     (Config, "vrrp_instances"): _List("vrrp_instance", _named),
     (Config, "vrrp_sync_groups"): _List("vrrp_sync_group", _named),
+    (Config, "linkbeat_interfaces"): _List("linkbeat_interfaces", _named),
+    (Config, "interface_delays"): _List("interface_up_down_delays", _named),
+    (Config, "garp_groups"): _List("garp_group", _named),
+    (Hmac, "keys"): _List("key", _key),
+    (Config, "track_groups"): _List("track_group", _named),
+    (Config, "static_addresses"): _List("static_ipaddress", _named),
+    (Config, "static_routes"): _List("static_routes", _named, ordered=True),
+    (Config, "static_rules"): _List("static_rules", _named, ordered=True),
+    (VrrpInstance, "routes"): _List("virtual_routes", _named, ordered=True),
+    (VrrpInstance, "rules"): _List("virtual_rules", _named, ordered=True),
+    (Config, "bfd_instances"): _List("bfd_instance", _named),
+    (Config, "track_files"): _List("track_file", _named),
+    (Config, "track_processes"): _List("vrrp_track_process", _named),
     (Config, "virtual_servers"): _List("virtual_server", _named),
     (VrrpInstance, "vips"): _List("virtual_ipaddress", _named, ordered=True),
     (VrrpInstance, "excluded_vips"): _List("virtual_ipaddress_excluded", _named),
     (VrrpInstance, "peers"): _List("unicast_peer", _address),
     (VrrpInstance, "track_interfaces"): _List("track_interface", _name),
     (VrrpInstance, "track_scripts"): _List("track_script", _name),
+    (VrrpInstance, "track_files"): _List("track_file", _name),
+    (VrrpInstance, "track_processes"): _List("track_process", _name),
+    (VrrpInstance, "track_bfds"): _List("track_bfd", _name),
     (SyncGroup, "track_interfaces"): _List("track_interface", _name),
     (SyncGroup, "track_scripts"): _List("track_script", _name),
+    (SyncGroup, "track_files"): _List("track_file", _name),
+    (SyncGroup, "track_processes"): _List("track_process", _name),
+    (SyncGroup, "track_bfds"): _List("track_bfd", _name),
     (VirtualServer, "services"): _List("service", _named),
     (VirtualServer, "real_servers"): _List("real_server", _named),
     (RealServer, "checkers"): _List("checker", checker_identity),
@@ -220,6 +244,7 @@ BREAKING_ALWAYS = {
     "unicast": "a multicast router drops unicast adverts, and the reverse",
     "group": "peers listen to another multicast group",
     "authentication": "peers drop adverts with other authentication",
+    "hmac": "peers drop adverts without a hash that they know",
 }
 BREAKING_V2 = {
     "advert_int_us": "a version 2 peer drops adverts with another interval (RFC 3768 section 7.1)",

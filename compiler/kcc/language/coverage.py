@@ -42,8 +42,11 @@ def coverage_findings(root: Node, findings: Findings, target: str, building: boo
         return
     uses: dict[tuple[Keyword, str], _Uses] = {}
     _walk(root, uses)
+    told = {(d.span.file, d.span.line) for d in findings.items if d.code == "KC0902"}
     for use in uses.values():
         lost = use.coverage is not Coverage.PARTLY_RUN
+        if use.coverage is not Coverage.CHECKED and (use.first.line.file, use.first.line.number) in told:
+            continue  # a feature that it needs has been refused right there
         times = "" if use.count == 1 else f" ({use.count} times; the first is here)"
         findings.report(
             "KC0902" if building and lost else "KC0901",
@@ -76,8 +79,8 @@ def _walk(node: Node, uses: dict[tuple[Keyword, str], _Uses]) -> None:
         keyword = child.keyword
         if keyword.coverage is not Coverage.RUN:
             _count(keyword, keyword.name, keyword.coverage, child.statement, 0, uses)
-            if keyword.coverage is Coverage.CHECKED:
-                continue
+            if keyword.coverage is not Coverage.PARTLY_RUN:
+                continue  # what stands inside is not run either
         if keyword.kind is Kind.LINES:
             _lines(child, uses)
         else:
@@ -88,9 +91,9 @@ def _leaf(index: dict[str, Keyword], field: Field, uses: dict[tuple[Keyword, str
     keyword = index[field.statement.words[0].text]
     if keyword.coverage is Coverage.RUN:
         if keyword.unrun and field.value in keyword.unrun:
-            _count(keyword, f"{keyword.name} {field.value}", Coverage.CHECKED, field.statement, 1, uses)
+            _count(keyword, f"{keyword.name} {field.value}", Coverage.CARRIED, field.statement, 1, uses)
         return
-    if field.value is False and keyword.coverage is Coverage.CHECKED:
+    if field.value is False and keyword.coverage is not Coverage.PARTLY_RUN:
         return  # said to be off, and off it is
     _count(keyword, keyword.name, keyword.coverage, field.statement, 0, uses)
 
@@ -98,11 +101,11 @@ def _leaf(index: dict[str, Keyword], field: Field, uses: dict[tuple[Keyword, str
 def _lines(node: Node, uses: dict[tuple[Keyword, str], _Uses]) -> None:
     for field in node.lines:
         value = field.value
-        if value.__class__ is AddressLine and (value.use_vmac or value.track_group is not None):
-            option = "use_vmac" if value.use_vmac else "track_group"
+        if value.__class__ is AddressLine and value.use_vmac:
+            option = "use_vmac"
             at = next((i for i, word in enumerate(field.statement.words) if word.text == option), 0)
             _count(
-                node.keyword, f"{node.keyword.name} … {option}", Coverage.CHECKED, field.statement, at, uses
+                node.keyword, f"{node.keyword.name} … {option}", Coverage.CARRIED, field.statement, at, uses
             )
 
 

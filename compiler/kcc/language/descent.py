@@ -16,7 +16,7 @@ from kcc.language.keywords import ROOT
 from kcc.language.lost import lose
 from kcc.language.parsed import Field, Node
 from kcc.language.release import release_of, report_lacking
-from kcc.language.tree import Coverage, Keyword, Kind, Repeat
+from kcc.language.tree import Keyword, Kind, Repeat
 from kcc.language.unknown import Misread, first_statements, lost_behind, places, report_unknown
 from kcc.syntax.tree import Block, Line, Statement, Word
 
@@ -191,8 +191,6 @@ class _Descent(Complaints):
             self._lines(block.body, child, node)
             return
         self._body(block.body, child)
-        if keyword.coverage is Coverage.CHECKED:
-            self._required(keyword, block, child)
 
     def _leaf_with_body(self, keyword: Keyword, block: Block, node: Node) -> None:
         span = block.opened or block.end_span()
@@ -246,24 +244,6 @@ class _Descent(Complaints):
             parent.blocks = []
         parent.blocks.append(child)
         return child
-
-    def _required(self, keyword: Keyword, block: Block, node: Node) -> None:
-        """Report children without which a block, that nothing further looks at, is of no use."""
-        for child in keyword.children:
-            name = child.canonical
-            if not child.required or child.alias_of or name in node.fields or name in node.repeated:
-                continue
-            if any(found.keyword is child for found in node.blocks):
-                continue
-            self.findings.report(
-                "KC0301",
-                f"`{keyword.name}` needs `{child.name}`",
-                block.word_span(0),
-                label="has none",
-                consequence=f"the whole `{keyword.name}` is dropped",
-                help=f"write `{child.name} {child.syntax()}` inside",
-                related=block.via(),
-            )
 
     def _lines(self, body: list[Statement], node: Node, parent: Node) -> None:
         """The body of a block-with-lines inside of ``parent``."""

@@ -165,10 +165,3 @@ class DelayLine(msgspec.Struct, frozen=True):
     interface: str
     down_us: int
     up_us: int = 0
-
-
-class WordsLine(msgspec.Struct, frozen=True):
-    """A route or a rule: its words, checked, not yet taken apart. ``family`` where the words fix it."""
-
-    words: tuple[str, ...]
-    family: str | None = None

@@ -47,6 +47,8 @@ class Defaults(msgspec.Struct, eq=False):
     smtp_alert_vrrp: bool | None = None
     smtp_alert_checker: bool | None = None
     log_all_failures: bool = False
+    vmac_prefix: str = "vrrp"
+    garp_extra: tuple[bool, int] = (False, 0)
     delays: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
 
     def vrrp_alert(self) -> bool:
@@ -96,6 +98,8 @@ def read_defaults(root: Node) -> Defaults:
         smtp_alert_vrrp=get("smtp_alert_vrrp"),
         smtp_alert_checker=get("smtp_alert_checker"),
         log_all_failures=get("checker_log_all_failures", False),
+        vmac_prefix=get("vmac_prefix", "vrrp"),
+        garp_extra=get("vrrp_garp_extra_if", (False, 0)),
     )
     _garp_defaults(fields, made)
     for line in root.all_lines("interface_up_down_delays"):
@@ -142,6 +146,12 @@ def lower_global(root: Node, scope: Scope) -> Global:
     )
     flush = get("lvs_flush_on_stop", False)
     dynamic = "dynamic_interfaces" in fields
+    own: dict[str, Any] = {}
+    old_form = any(node.has("lvs_sync_daemon_interface") for node in root.children("vrrp_instance"))
+    if fields or root.fields or old_form:
+        from kcc.lower.daemon import daemon
+
+        own = daemon(root, fields, scope)
     return Global(
         router_id=get("router_id"),
         enable_script_security=get("enable_script_security", False),
@@ -162,6 +172,8 @@ def lower_global(root: Node, scope: Scope) -> Global:
         lvs_flush=get("lvs_flush", False),
         lvs_flush_on_stop="no" if not flush else "own" if flush == "VS" else "all",
         lvs_timeouts=_timeouts(get("lvs_timeouts")),
+        **own,
+        linkbeat_polling=root.has("linkbeat_use_polling"),
         vrrp_priority=get("vrrp_priority", 0),
         checker_priority=get("checker_priority", 0),
         vrrp_rt_priority=get("vrrp_rt_priority", 0),
@@ -188,7 +200,7 @@ def _timeouts(value: Any) -> LvsTimeouts:
     return LvsTimeouts(tcp_s=pairs.get("tcp"), tcpfin_s=pairs.get("tcpfin"), udp_s=pairs.get("udp"))
 
 
-def _fifos(fields: dict[str, Field], scope: Scope) -> dict[str, Fifo | None]:
+def _fifos(fields: dict[str, Field], scope: Scope) -> dict[str, Any]:
     """The three named pipes. A specific one on the path of the general one is dropped, as keepalived does."""
     made: dict[str, Fifo | None] = {}
     for name in ("notify_fifo", "vrrp_notify_fifo", "lvs_notify_fifo"):

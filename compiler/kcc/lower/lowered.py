@@ -58,6 +58,28 @@ _FIELDS: dict[str, str] = {
     "uthreshold": "upper_threshold",
     "lthreshold": "lower_threshold",
     "delay_loop": "delay_loop_us",
+    "startup_script_timeout": "startup_script_timeout_us",
+    "shutdown_script_timeout": "shutdown_script_timeout_us",
+    "min_auto_priority_delay": "min_auto_priority_delay_us",
+    "fifo_write_vrrp_states_on_reload": "fifo_states_on_reload",
+    "use_vmac": "vmac",
+    "use_vmac_addr": "vmac_addresses",
+    "use_ipvlan": "ipvlan",
+    "vmac_xmit_base": "xmit_base",
+    "linkbeat_use_polling": "linkbeat",
+    "kernel_rx_buf_size": "rx_buffer_size",
+    "garp_extra_if": "garp/extra_interval_us",
+    "vrrp_iptables": "iptables",
+    "file": "path",
+    "init_file": "init_value",
+    "param_match": "match",
+    "terminate_delay": "terminate_delay_us",
+    "fork_delay": "fork_delay_us",
+    "neighbor_ip": "neighbor",
+    "source_ip": "source",
+    "min_rx": "min_rx_us",
+    "min_tx": "min_tx_us",
+    "idle_tx": "idle_tx_us",
     "vrrp_startup_delay": "startup_delay_us",
     "vrrp_delay_after_boot": "delay_after_boot_us",
     "smtp_connect_timeout": "smtp_connect_timeout_us",
@@ -82,7 +104,21 @@ _CHECK_FIELDS: dict[str, str] = {
     "user": "account",
     "http_protocol": "protocol",
 }
-_CHECKS = frozenset(("TCP_CHECK", "HTTP_GET", "SSL_GET", "MISC_CHECK"))
+_CHECKS = frozenset(
+    (
+        "TCP_CHECK",
+        "HTTP_GET",
+        "SSL_GET",
+        "MISC_CHECK",
+        "SMTP_CHECK",
+        "DNS_CHECK",
+        "UDP_CHECK",
+        "PING_CHECK",
+        "FILE_CHECK",
+        "BFD_CHECK",
+        "host",
+    )
+)
 
 
 def _names(node: Node) -> dict[str, str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from kcc.language.parsed import Node
     from kcc.lower.global_defs import Defaults
+    from kcc.lower.tracked import Trackable
     from kcc.syntax.tree import Statement
 
 
@@ -22,7 +23,9 @@ class Scope(msgspec.Struct, eq=False):
     """One lowering.
 
     ``nodes``: which piece of text each object of the IR came from. ``made``: values made so far, so that equal ones are
-    one object (a configuration repeats itself thousands of times). ``misplaced``: scripts that stand below their use.
+    one object (a configuration repeats itself thousands of times). ``misplaced``: scripts that stand below their use. ``tracked``: files, processes and BFD sessions by
+    kind and name; ``at``: which root block is being lowered, for what must stand above its use.
+    ``links``: names of VMACs and ipvlans.
     """
 
     findings: Findings
@@ -31,6 +34,9 @@ class Scope(msgspec.Struct, eq=False):
     nodes: dict[str, Where] = msgspec.field(default_factory=dict)
     made: dict[Any, Any] = msgspec.field(default_factory=dict)
     misplaced: set[str] = msgspec.field(default_factory=set)
+    tracked: dict[tuple[str, str], Trackable] = msgspec.field(default_factory=dict)
+    at: int = 0
+    links: set[str] = msgspec.field(default_factory=set)
 
     def say(
         self,

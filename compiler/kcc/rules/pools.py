@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kcc.lower.scope import seconds
 from kcc.rules.rule import Case
-from kir.model import Checker, HttpCheck, MiscCheck, RealServer, VirtualServer
+from kir.model import Checker, HttpCheck, MiscCheck, NetworkCheck, PingCheck, RealServer, VirtualServer
 
 
 def _path(server: VirtualServer, real: RealServer) -> str:
@@ -42,7 +42,7 @@ def contradicting_thresholds(case: Case) -> None:
 def check_of_port_zero(case: Case) -> None:
     """A check that would connect to port 0: the server, and the service, have no port to take it from."""
     for server, real, position, check in _checks(case):
-        if isinstance(check, MiscCheck) or check.endpoint.port:
+        if not isinstance(check, NetworkCheck) or isinstance(check, PingCheck) or check.endpoint.port:
             continue
         kind = _kind(check)
         case.say(
@@ -54,10 +54,10 @@ def check_of_port_zero(case: Case) -> None:
         )
 
 
-def _kind(check: object) -> str:
+def _kind(check: Checker) -> str:
     if isinstance(check, HttpCheck):
         return "SSL_GET" if check.tls else "HTTP_GET"
-    return "MISC_CHECK" if isinstance(check, MiscCheck) else "TCP_CHECK"
+    return str(check.__struct_config__.tag)
 
 
 def slow_misc_check(case: Case) -> None:

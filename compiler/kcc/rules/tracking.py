@@ -36,6 +36,8 @@ def weight_beyond_range(case: Case) -> None:
         for kind, items in (
             ("track_interface", instance.track_interfaces),
             ("track_script", instance.track_scripts),
+            ("track_process", instance.track_processes),
+            ("track_bfd", instance.track_bfds),
         ):
             for item in items:
                 gain = _gain(item.weight, item.reverse)

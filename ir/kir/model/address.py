@@ -11,6 +11,7 @@ class Address(Model, frozen=True):
     ``address`` is canonical text, ``prefix`` its length, ``device`` the interface: the three are its identity.
     ``scope`` is an rt_scope number. ``broadcast`` and ``peer`` are addresses. ``preferred_lft_s`` None means forever.
     ``nodad`` skips duplicate address detection (IPv6). ``track`` False (``no_track``): its deletion by others does not matter.
+    ``use_vmac``: it is put on a VMAC of its interface.
     """
 
     address: str
@@ -29,6 +30,7 @@ class Address(Model, frozen=True):
     preferred_lft_s: U32 | None = None
     track: bool = True
     track_group: str | None = None
+    use_vmac: bool = False
 
     @property
     def identity(self) -> str:

@@ -65,6 +65,7 @@ class RealServer(Model, frozen=True):
     notify_up: Script | None = None
     notify_down: Script | None = None
     smtp_alert: bool = False
+    snmp_name: str | None = None
     checkers: tuple[Checker, ...] = ()
 
     @property
@@ -90,7 +91,7 @@ class VirtualServer(Model, frozen=True):
     """A pool of real servers behind one or (for a group) several IPVS services.
 
     ``name`` is its identity: that of its service (``tcp 10.0.0.1:80``), or ``group NAME tcp`` for a group.
-    ``flags`` are IPVS service flags by name: ``ops``, ``flag-1``, ``flag-2``, ``flag-3`` (sh-fallback and mh-fallback are
+    ``snmp_name`` names it in SNMP tables. ``flags`` are IPVS service flags by name: ``ops``, ``flag-1``, ``flag-2``, ``flag-3`` (sh-fallback and mh-fallback are
     flag-1, sh-port and mh-port flag-2), sorted.
     """
 
@@ -110,6 +111,7 @@ class VirtualServer(Model, frozen=True):
     sorry_server: SorryServer | None = None
     real_servers: tuple[RealServer, ...] = ()
     delay_loop_us: Microseconds = 60_000_000
+    snmp_name: str | None = None
 
     @property
     def identity(self) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+import msgspec
+
 from kir.model.base import Microseconds, Model
 from kir.model.scripts import Account
 
@@ -22,6 +26,57 @@ class VrrpScript(Model, frozen=True):
     rise: int = 1
     fall: int = 1
     init_fail: bool = False
+
+    @property
+    def identity(self) -> str:
+        return self.name
+
+
+class TrackFile(Model, frozen=True):
+    """A file whose number, times a weight, is added to priorities and weights. Identity: its name.
+
+    ``init_value`` None: the file is not created; else it is created with this number, ``overwrite``: also where it exists.
+    """
+
+    name: str
+    path: str
+    init_value: int | None = None
+    overwrite: bool = False
+
+    @property
+    def identity(self) -> str:
+        return self.name
+
+
+class TrackProcess(Model, frozen=True):
+    """A process of which ``quorum`` to ``quorum_max`` (None: no limit) must run; both 0: none may. Identity: its name.
+
+    ``process`` is compared with the name of the process, with ``full_command`` with its whole command line. ``match`` says how
+    ``parameters`` are compared: ``none`` not at all, ``exact`` all of them, ``initial`` the first ones, ``partial`` the first
+    ones, the last of which may be the beginning of a word. A change counts after ``terminate_delay_us`` (one ended) or
+    ``fork_delay_us`` (one began).
+    """
+
+    name: str
+    process: str
+    parameters: tuple[str, ...] = ()
+    match: Literal["none", "exact", "initial", "partial"] = "none"
+    full_command: bool = False
+    quorum: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 1
+    quorum_max: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
+    terminate_delay_us: Microseconds = 0
+    fork_delay_us: Microseconds = 0
+
+    @property
+    def identity(self) -> str:
+        return self.name
+
+
+class TrackGroup(Model, frozen=True):
+    """Instances whose interfaces decide when static addresses, routes and rules are put back. Identity: its name."""
+
+    name: str
+    members: tuple[str, ...]
 
     @property
     def identity(self) -> str:

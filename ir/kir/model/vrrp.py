@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from kir.model.address import Address
-from kir.model.base import Microseconds, Model, Octet, Secret
+from kir.model.base import U32, Microseconds, Model, Octet, Secret
+from kir.model.interfaces import Ipvlan, Vmac
+from kir.model.route import Route, Rule
 from kir.model.scripts import Notify
 
 Family = Literal["inet", "inet6"]
@@ -33,6 +35,33 @@ class TrackedScript(Model, frozen=True):
     reverse: bool = False
 
 
+class TrackedFile(Model, frozen=True):
+    """A track file here: its number times ``weight`` is added to the priority. ``weight`` 0: any number but 0 means FAULT.
+
+    ``reverse`` negates the product. A product of ±254 means FAULT. ``name`` is that of a `kir.model.TrackFile`.
+    """
+
+    name: str
+    weight: Annotated[int, msgspec.Meta(ge=-254, le=254)] = 1
+    reverse: bool = False
+
+
+class TrackedProcess(Model, frozen=True):
+    """A tracked process here; ``name`` is that of a `kir.model.TrackProcess`. ``weight`` 0: not enough of it means FAULT."""
+
+    name: str
+    weight: Annotated[int, msgspec.Meta(ge=-254, le=254)] = 0
+    reverse: bool = False
+
+
+class TrackedBfd(Model, frozen=True):
+    """A BFD session here; ``name`` is that of a `kir.model.BfdInstance`. ``weight`` 0: down means FAULT."""
+
+    name: str
+    weight: Annotated[int, msgspec.Meta(ge=-253, le=253)] = 0
+    reverse: bool = False
+
+
 class Peer(Model, frozen=True):
     """A unicast peer; with a TTL bound given, its adverts must arrive within it."""
 
@@ -42,10 +71,35 @@ class Peer(Model, frozen=True):
 
 
 class Authentication(Model, frozen=True):
-    """Version 2 authentication (RFC 2338 section 5.3.6); only PASS is carried. The password is cut to eight octets."""
+    """Version 2 authentication (RFC 2338 section 5.3.6): a password in the advert, or an authentication header (RFC 2402)
+    keyed with it. The password is cut to eight octets.
+    """
 
-    type: Literal["PASS"]
+    type: Literal["PASS", "AH"]
     password: Secret
+
+
+class HmacKey(Model, frozen=True):
+    """A key of 32 to 64 octets: ``secret`` as two hex digits an octet, or the ``file`` that holds it on the director."""
+
+    id: Annotated[int, msgspec.Meta(ge=1, le=255)]
+    secret: Secret | None = None
+    file: str | None = None
+
+
+class Hmac(Model, frozen=True):
+    """keepalived's keyed hash over adverts. Adverts are made with ``active_key``, and accepted with any of the ``keys``.
+
+    ``anti_replay``: an advert is refused when it is older than ``time_window_us``, or (``monotonic``) when its counter does not
+    rise. ``mode``: whether adverts without a valid hash are dropped (``enforce``), taken (``permissive``), or taken while own
+    adverts carry none (``receive-only``).
+    """
+
+    keys: tuple[HmacKey, ...]
+    active_key: Annotated[int, msgspec.Meta(ge=1, le=255)]
+    time_window_us: Microseconds = 0
+    anti_replay: Literal["time", "monotonic"] = "time"
+    mode: Literal["enforce", "permissive", "receive-only"] = "enforce"
 
 
 class Garp(Model, frozen=True):
@@ -53,7 +107,8 @@ class Garp(Model, frozen=True):
 
     At becoming master ``repeat`` rounds at once, again after ``delay_us`` (0: no second burst); every ``refresh_us``
     (0: never) ``refresh_repeat`` rounds; after a lower-priority advert ``lower_prio_repeat`` rounds now and after
-    ``lower_prio_delay_us``. ``arp_interval_us`` and ``na_interval_us`` pace single messages on the interface (0: no pacing).
+    ``lower_prio_delay_us``. ``arp_interval_us`` and ``na_interval_us`` pace single messages on the interface (0: no pacing). With a VMAC, ``extra_interval_us`` repeats them on the interface below it (0: never), ``extra_all`` on those
+    of all addresses.
     """
 
     delay_us: Microseconds = 5_000_000
@@ -64,6 +119,8 @@ class Garp(Model, frozen=True):
     lower_prio_repeat: int = 5
     arp_interval_us: Microseconds = 0
     na_interval_us: Microseconds = 0
+    extra_interval_us: Microseconds = 0
+    extra_all: bool = False
 
 
 class VrrpInstance(Model, frozen=True):
@@ -73,7 +130,9 @@ class VrrpInstance(Model, frozen=True):
     interface's own. ``peers`` empty: multicast to ``group``. ``advert_int_us`` is whole seconds in version 2 and whole
     centiseconds in version 3. ``vips`` are in the packet, in this order; ``excluded_vips`` are not.
     ``preempt_delay_us`` 0: none. ``accept`` False: packets to the VIPs are dropped unless the router is the address owner.
-    ``sync_group`` names the group that the instance belongs to, if any.
+    ``vmac_addresses``: addresses of other interfaces get VMACs too. ``xmit_base``: adverts leave from the interface below
+    the VMAC. ``vrf``: that of an instance without an interface. ``linkbeat``: its link state is polled. ``rx_buffer_size``:
+    octets of the receive buffer, 0: the system's. ``routes`` and ``rules`` are there while it is master. ``sync_group`` names the group that the instance belongs to, if any.
     """
 
     name: str
@@ -98,12 +157,25 @@ class VrrpInstance(Model, frozen=True):
     check_unicast_src: bool = False
     fault_no_peer: bool = False
     authentication: Authentication | None = None
+    hmac: Hmac | None = None
     vips: tuple[Address, ...] = ()
     excluded_vips: tuple[Address, ...] = ()
+    routes: tuple[Route, ...] = ()
+    rules: tuple[Rule, ...] = ()
     promote_secondaries: bool = False
+    vmac: Vmac | None = None
+    ipvlan: Ipvlan | None = None
+    vmac_addresses: bool = False
+    xmit_base: bool = False
+    vrf: str | None = None
+    linkbeat: bool = False
+    rx_buffer_size: U32 = 0
     track_primary: bool = True
     track_interfaces: tuple[TrackedInterface, ...] = ()
     track_scripts: tuple[TrackedScript, ...] = ()
+    track_files: tuple[TrackedFile, ...] = ()
+    track_processes: tuple[TrackedProcess, ...] = ()
+    track_bfds: tuple[TrackedBfd, ...] = ()
     garp: Garp = Garp()
     lower_prio_no_advert: bool = False
     higher_prio_send_advert: bool = False
@@ -137,6 +209,9 @@ class SyncGroup(Model, frozen=True):
     members: tuple[str, ...]
     track_interfaces: tuple[TrackedInterface, ...] = ()
     track_scripts: tuple[TrackedScript, ...] = ()
+    track_files: tuple[TrackedFile, ...] = ()
+    track_processes: tuple[TrackedProcess, ...] = ()
+    track_bfds: tuple[TrackedBfd, ...] = ()
     tracking_weight: bool = False
     notify: Notify = Notify()
     notify_priority_changes: bool = False

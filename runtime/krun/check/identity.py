@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 
-from kir.model import Checker, HttpCheck, MiscCheck, RealServer, TcpCheck, VirtualServer
-
-KINDS: dict[type, str] = {TcpCheck: "TCP_CHECK", MiscCheck: "MISC_CHECK"}
+from kir.model import BfdCheck, Checker, FileCheck, HttpCheck, MiscCheck, RealServer, VirtualServer
 
 
 def kind_of(checker: Checker) -> str:
-    """The keyword: ``TCP_CHECK``, ``HTTP_GET``, ``SSL_GET`` or ``MISC_CHECK``."""
+    """The keyword: ``TCP_CHECK``, ``HTTP_GET``, ``SSL_GET``, ``MISC_CHECK`` …"""
     if isinstance(checker, HttpCheck):
         return "SSL_GET" if checker.tls else "HTTP_GET"
-    return KINDS[type(checker)]
+    return str(checker.__struct_config__.tag)
 
 
 def label(checker: Checker, position: int) -> str:
@@ -25,11 +23,13 @@ def question(checker: Checker) -> Hashable:
     """What is asked, of whom and from where, without how often and how patiently: equal questions share their answers."""
     if isinstance(checker, MiscCheck):
         return ("MISC_CHECK", checker.argv, checker.account)
+    if isinstance(checker, (FileCheck, BfdCheck)):
+        return (kind_of(checker), checker)
     end = checker.endpoint
     path = (end.address, end.port, end.bind_address, end.bind_port, end.bind_interface, end.fwmark)
     if isinstance(checker, HttpCheck):
         return (kind_of(checker), path, checker.urls, checker.protocol)
-    return ("TCP_CHECK", path)
+    return (kind_of(checker), path)
 
 
 def match(old: Sequence[Checker], new: Iterable[Checker]) -> list[int | None]:

@@ -47,8 +47,9 @@ def test_every_field_of_the_model_is_printed() -> None:
 
     text_of(canonical(full()))
     assert len(PRINTED) > 15
-    # Track groups belong to static addresses, which the IR of today does not hold.
-    assert unprinted() in ([], ["Address.track_group"])
+    # What is carried and has no text yet: an IR that uses one of these is refused by its name.
+    waiting = (Path(__file__).parent / "not_printed.txt").read_text().split()
+    assert unprinted() == waiting
 
 
 def test_a_field_that_is_not_printed_is_refused_by_name() -> None:

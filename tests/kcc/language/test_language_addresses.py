@@ -27,6 +27,7 @@ from kcc.language.parsed import (
     ServerHead,
     TrackLine,
 )
+from kir.model import Metric
 
 
 @pytest.mark.parametrize(
@@ -260,7 +261,9 @@ def test_octets() -> None:
 
 def test_routes_and_rules() -> None:
     good = "192.168.0.0/24 via 10.0.0.1 dev eth0 metric 10 table 7 mtu lock 1400"
-    assert accepts(ROUTE_LINE, *good.split()).words == tuple(good.split())
+    route = accepts(ROUTE_LINE, *good.split(), line=True)
+    assert route.identity == "192.168.0.0/24 via 10.0.0.1 dev eth0 metric 10 table 7"
+    assert route.metrics == (Metric(name="mtu", value=1400, lock=True),)
     assert accepts(ROUTE_LINE, "blackhole", "10.9.0.0/16").family == "inet"
     for words in (
         ("via", "10.0.0.1"),

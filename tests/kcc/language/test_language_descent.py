@@ -125,7 +125,6 @@ def test_places_are_those_of_each_line_even_where_lines_repeat() -> None:
         ("vrrp_instance a {\n virtual_ipaddress x {\n 10.0.0.1\n }\n}", ["KC0209 error 2"]),
         ("vrrp_instance a {\n thread_timer_expired\n}", ["KC0313 warning 2"]),
         ("vrrp_sync_group g {\n group {\n a\n }\n group {\n b\n }\n}", ["KC0308 error 5"]),
-        ("bfd_instance b {\n}", ["KC0301 error 1"]),
         ("virtual_server_group g {\n 10.0.0.1 80 90\n}", ["KC0209 warning 2"]),
     ],
 )

@@ -27,6 +27,7 @@ KEEPALIVED = shutil.which("keepalived") or shutil.which("keepalived", path="/usr
 # What the oracle is known to see otherwise, and why ours is right.
 KERNEL = "only the kernel refuses it"
 LOG_ONLY = "keepalived drops it with a log line, which -t does not count"
+BUILD = "the oracle is built without iptables"
 NEWER = "2.4.3 does, 2.2.7 does not"
 WORKS = "keepalived counts it as an error but does what was written: a warning here"
 DIFFERENT = {
@@ -45,7 +46,22 @@ DIFFERENT = {
     "kc0521_address_without_device_ok": NEWER,
     "kc0524_peer_twice": NEWER,
     "kc0533_lonely_group": WORKS,
+    "kc0549_route_without_interface": WORKS,
     "kc0610_interface_twice": WORKS,
+    "kc0406_ipsets_alone": BUILD,
+    "kc0407_one_chain": BUILD,
+    "kc0407_one_chain_ok": BUILD,
+    "kc0408_sync_daemon_old_form_ok": WORKS,
+    "kc0409_unknown_instance": "keepalived finds it when it starts, not in a test",
+    "kc0518_strict_hmac_mode_ok": NEWER,
+    "kc0547_no_members": NEWER,
+    "kc0551_unicast_vmac_ok": NEWER,
+    "kc0552_name_twice_ok": NEWER,
+    "kc0555_family_ok": NEWER,
+    "kc0557_vrf_ok": "the oracle's machine has no VRF",
+    "kc0558_no_active_key_ok": NEWER,
+    "kc0558_unknown_active_key_ok": NEWER,
+    "kc0559_key_twice_ok": NEWER,
     "kc0702_service_in_group": KERNEL,
     "kc0702_service_twice": KERNEL,
     "kc0703_unknown_group": LOG_ONLY,
@@ -87,8 +103,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[dict[str, list[str]]]:
     """What keepalived complains about in each file; empty where it is content."""
-    # Not pytest's own folder: each session that starts closes it for other users, and the oracle is another user.
-    with tempfile.TemporaryDirectory() as name:
+    # Not below pytest's own folder: every other run of pytest by this user closes that one to others again.
+    with tempfile.TemporaryDirectory(prefix="oracle-") as name:
         Path(name).chmod(0o755)
         yield _ask(Path(name))
 

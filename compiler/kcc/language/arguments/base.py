@@ -191,6 +191,25 @@ class Optional(Arg):
         return self.arg.read(reader)
 
 
+class Rare(Arg):
+    """An argument type whose module is loaded when it is first read: most configurations never say it."""
+
+    __slots__ = ("made", "module", "name")
+
+    def __init__(self, grammar: str, module: str, name: str, *, optional: bool = False) -> None:
+        super().__init__(grammar, optional)
+        self.module = module
+        self.name = name
+        self.made: Arg | None = None
+
+    def read(self, reader: Reader) -> Any:
+        if self.made is None:
+            from importlib import import_module
+
+            self.made = getattr(import_module(f"kcc.language.arguments.{self.module}"), self.name)
+        return self.made.read(reader)
+
+
 class Many(Arg):
     """One or more of the same; the value is a tuple. A refused item refuses all."""
 

@@ -1,41 +1,37 @@
 """The lines of virtual_routes and static_routes: a destination and options in any order, like ip-route(8).
 
-The words are checked and kept as words (`WordsLine`): what they mean is not carried in the IR.
+The value is a `kir.model.Route`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from kcc.language.arguments.addresses import parse_ip, parse_prefix
+from kcc.language.arguments import route_options as options
 from kcc.language.arguments.base import REFUSED, Arg, Reader, Refused
-from kcc.language.arguments.numbers import U32_MAX, c_integer, integer
-from kcc.language.arguments.words import ifname_problem
-from kcc.language.parsed import WordsLine
+from kcc.language.arguments.nexthops import encap, nexthops
+from kcc.language.arguments.numbers import U32_MAX, integer
+from kcc.language.arguments.tables import DSFIELDS, PROTOCOLS, SCOPES, TABLES
+from kir.model import Metric, Nexthop, Route
 
-TYPES = frozenset(
-    [
-        "unicast",
-        "local",
-        "broadcast",
-        "brd",
-        "anycast",
-        "multicast",
-        "blackhole",
-        "unreachable",
-        "prohibit",
-        "throw",
-        "nat",
-        "xresolve",
-    ]
-)
+TYPES = {
+    "unicast": 1,
+    "local": 2,
+    "broadcast": 3,
+    "brd": 3,
+    "anycast": 4,
+    "multicast": 5,
+    "blackhole": 6,
+    "unreachable": 7,
+    "prohibit": 8,
+    "throw": 9,
+    "nat": 10,
+    "xresolve": 11,
+}
+_TYPE_NAMES = {number: name for name, number in reversed(TYPES.items())}
 ANYWHERE = frozenset(("default", "any", "all"))
-_ADD_MODES = ("add", "append", "prepend")
-_BARE = frozenset(("onlink", "no_track", *_ADD_MODES))
-_NUMBERS = {
-    "metric": U32_MAX,
-    "priority": U32_MAX,
-    "preference": U32_MAX,
+_MODES = ("add", "append", "prepend")
+_METRICS = {
     "mtu": U32_MAX,
     "advmss": U32_MAX,
     "reordering": U32_MAX,
@@ -47,144 +43,158 @@ _NUMBERS = {
     "initrwnd": U32_MAX,
     "quickack": 1,
     "fastopen_no_cookie": 1,
-    "expires": U32_MAX,
 }
-_LOCKABLE = frozenset(
-    ("mtu", "advmss", "reordering", "cwnd", "ssthresh", "rtt", "rttvar", "rto_min", "congctl")
-)
-_WORDS = frozenset(
-    [
-        "table",
-        "protocol",
-        "scope",
-        "tos",
-        "dsfield",
-        "rtt",
-        "rttvar",
-        "rto_min",
-        "congctl",
-        "features",
-        "realms",
-        "pref",
-        "ttl-propagate",
-        "track_group",
-    ]
-)
-_INTERFACES = frozenset(("dev", "oif", "vrf"))
-_ADDRESSES = frozenset(("via", "gw", "src", "from", "or"))
-OPTIONS = (
-    *sorted(_ADDRESSES | _INTERFACES | _WORDS | _BARE | set(_NUMBERS)),
+_LOCKABLE = frozenset(("mtu", "advmss", "reordering", "cwnd", "ssthresh"))
+_TIMES = frozenset(("rtt", "rttvar", "rto_min"))
+_PRIORITY = frozenset(("metric", "priority", "preference"))
+_TABLES: dict[str, tuple[str, dict[str, int], int]] = {
+    "table": ("table", TABLES, U32_MAX),
+    "protocol": ("protocol", PROTOCOLS, 255),
+    "scope": ("scope", SCOPES, 255),
+    "tos": ("tos", DSFIELDS, 255),
+    "dsfield": ("tos", DSFIELDS, 255),
+}
+_OTHERS = (
     "to",
     "inet",
     "inet6",
+    "via",
+    "gw",
+    "or",
+    "src",
+    "from",
+    "dev",
+    "oif",
+    "vrf",
+    "onlink",
+    "no_track",
+    "congctl",
+    "features",
+    "realms",
+    "expires",
+    "pref",
+    "ttl-propagate",
+    "track_group",
     "encap",
     "nexthop",
     "as",
 )
+OPTIONS = (*_OTHERS, *_MODES, *_METRICS, *sorted(_TIMES | _PRIORITY), *_TABLES)
+_PREFERENCES = {"medium": 0, "high": 1, "low": 3}  # RFC 4191 section 2.1
+RTPROT_KEEPALIVED = 18
 
 
 class RouteArg(Arg):
-    """One route line."""
+    """One route line. ``static``: of static_routes, where ``track_group`` is known."""
 
-    __slots__ = ()
+    __slots__ = ("static",)
 
-    def __init__(self) -> None:
+    def __init__(self, *, static: bool = False) -> None:
         super().__init__("[TYPE] [to] DEST [OPTION …]")
+        self.static = static
 
     def read(self, reader: Reader) -> Any:
         start = reader.at
-        state = _Route(reader)
-        if state.read() is REFUSED:
-            return REFUSED
-        if not state.destination:
+        state = _Route(reader, self.static)
+        while reader.more():
+            if state.one(reader.take()) is REFUSED:
+                return REFUSED
+        if state.destination is None:
             return reader.wrong(
                 "KC0301", "a route needs a destination", at=start, label="no destination here"
             )
-        return WordsLine(tuple(word.text for word in reader.words[start:]), state.family)
+        return state.made(start)
 
 
 class _Route:
-    """What is known of a route while its words are read."""
+    """What is known of a route while its words are read. ``destination`` ``""``: everywhere, of the family found in the end."""
 
-    __slots__ = ("destination", "family", "reader")
+    __slots__ = ("destination", "family", "given", "metrics", "reader", "second", "static")
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, static: bool) -> None:
         self.reader = reader
+        self.static = static
         self.family: str | None = None
-        self.destination = False
+        self.destination: str | None = None
+        self.given: dict[str, Any] = {}
+        self.metrics: dict[str, Metric] = {}
+        self.second: str | None = None
 
-    def read(self) -> Refused | None:
+    def one(self, word: str) -> Refused | None:
+        """One option with its value, a type or the destination."""
         reader = self.reader
-        while reader.more():
-            word = reader.take()
-            if word in ("encap", "nexthop", "as"):
-                reader.rest()  # an encapsulation, next hops: to the end of the line
-                return None
-            if self._one(word) is REFUSED:
-                return REFUSED
-        return None
-
-    def _one(self, word: str) -> Refused | None:
-        reader = self.reader
-        if word in _BARE:
+        if word == "onlink":
+            self.given["onlink"] = True
+            return None
+        if word == "no_track":
+            self.given["track"] = False
+            return None
+        if word in _MODES:
+            self.given["mode"] = word
             return None
         if word in ("inet", "inet6"):
-            self.family = word
-            return None
-        if word in _ADDRESSES or word == "to":
+            return self._inet(word)
+        if word in ("via", "gw", "or", "src"):
             return self._address(word)
-        if word in _INTERFACES:
-            value = self._value(word)
-            if isinstance(value, Refused):
-                return REFUSED
-            problem = ifname_problem(value)
-            if problem is not None:
-                return reader.wrong(
-                    "KC0307", f"an interface name {problem}", label="no interface can have this name"
-                )
-            return None
-        if word in _NUMBERS:
-            return self._number(word, _NUMBERS[word])
-        if word in _WORDS:
-            value = self._value(word)
-            if value == "lock" and word in _LOCKABLE:
-                value = self._value(word)
-            return REFUSED if isinstance(value, Refused) else None
-        if word in TYPES:
+        if word in ("dev", "oif", "vrf"):
+            return self._put("vrf" if word == "vrf" else "device", options.interface(reader))
+        if word in _METRICS or word in _TIMES:
+            return self._metric(word)
+        if word in _PRIORITY:
+            return self._put("priority", options.number(reader, word))
+        if word in _TABLES:
+            field, names, most = _TABLES[word]
+            return self._put(field, options.named(reader, word, names, most))
+        if word in _OTHERS:
+            return self._other(word)
+        if word in TYPES and self.destination is None:
+            self.given["type"] = _TYPE_NAMES[TYPES[word]]
             return None
         return self._destination(word)
 
-    def _value(self, option: str) -> str | Refused:
-        if not self.reader.more():
-            return self.reader.missing("a value", consequence=_EXIT)
-        return self.reader.take()
-
-    def _number(self, option: str, most: int) -> Refused | None:
-        value = self._value(option)
-        if value == "lock" and option in _LOCKABLE:
-            value = self._value(option)
+    def _put(self, field: str, value: Any, family: str | None = None) -> Refused | None:
+        """Keep a value that was read; ``family``: the one that it is of."""
         if isinstance(value, Refused):
             return REFUSED
-        number = c_integer(value)
-        if number is None or not 0 <= number <= most:
-            return self.reader.wrong("KC0303", f"`{option}` must be 0 to {most}", label=f"`{value}` is not")
+        self.given[field] = value
+        return None if family is None else self._fits(family)
+
+    def _inet(self, word: str) -> Refused | None:
+        if self.reader.target != "krun":
+            return self.reader.wrong(
+                "KC0307",
+                f"keepalived skips the word behind `{word}` in routes",
+                label="not usable",
+                consequence="the line is dropped, or means something else",
+                help="leave it out: the addresses tell the family",
+            )
+        return self._fits(word)
+
+    def _metric(self, option: str) -> Refused | None:
+        reader = self.reader
+        lock = (option in _LOCKABLE or option in _TIMES) and options.locked(reader)
+        if option in _TIMES:
+            value = options.duration(reader, option)
+            option = f"{option}_us"
+        else:
+            value = options.number(reader, option, 0, _METRICS[option])
+        if isinstance(value, Refused):
+            return REFUSED
+        self.metrics[option] = Metric(name=option, value=value, lock=lock)  # type: ignore[arg-type]
         return None
 
     def _address(self, option: str) -> Refused | None:
-        value = self._value(option)
-        if value in ("inet", "inet6") and option in ("via", "gw", "or"):
-            value = self._value(option)
-        if isinstance(value, Refused):
+        found = options.address(self.reader, option)
+        if isinstance(found, Refused):
             return REFUSED
-        if option == "to":
-            return self._destination(value)
-        found = parse_prefix(value) if option == "from" else None
-        address = parse_ip(value) if option != "from" else (found and (found[0], found[1]))
-        if not address:
-            return self.reader.wrong(
-                "KC0306", f"`{value}` is not an IP address", label=f"the value of `{option}`"
-            )
-        self._fits(address[1])
+        if self._fits(found[1]) is REFUSED:
+            return REFUSED
+        if option == "src":
+            self.given["source"] = found[0]
+        elif option == "or":
+            self.second = found[0]
+        else:
+            self.given["via"] = found[0]
         if option in ("gw", "or"):
             self.reader.wrong(
                 "KC0313",
@@ -196,35 +206,139 @@ class _Route:
             )
         return None
 
-    def _destination(self, word: str) -> Refused | None:
-        number = integer(word)
-        if number is not None and 0 <= number <= 255 and not self.destination:
-            return None  # a route type by number
-        if word in ANYWHERE or word == "default6":
-            self.destination = True
+    def _other(self, word: str) -> Refused | None:
+        reader = self.reader
+        if word == "encap":
+            return self._put("encap", encap(reader))
+        if word == "nexthop":
+            return self._put("nexthops", nexthops(reader))
+        if word == "realms":
+            return self._put("realms", options.realms(reader), "inet")
+        if word == "expires":
+            return self._put("expires_s", options.number(reader, word), "inet6")
+        text = "lock" if word == "congctl" and options.locked(reader) else ""
+        value = options.word(reader)
+        if isinstance(value, Refused):
+            return REFUSED
+        if word == "to":
+            return self._destination(value)
+        if word == "from":
+            found = options.prefix(reader, value, word)
+            return REFUSED if isinstance(found, Refused) else self._put("source_prefix", found[0], found[1])
+        if word == "congctl":
+            self.given.update(congctl=value, congctl_lock=bool(text))
             return None
-        found = parse_prefix(word)
-        if found is None:
+        return self._word(word, value)
+
+    def _word(self, option: str, value: str) -> Refused | None:
+        """Options whose value is one of a few words."""
+        reader = self.reader
+        if option == "as":
+            if value == "to":
+                value_ = options.word(reader)
+                if isinstance(value_, Refused):
+                    return REFUSED
+            reader.wrong(
+                "KC0311", "`as` is not supported", label="not used", consequence="the option is ignored"
+            )
+            return None
+        if option == "track_group" and self.static:
+            self.given["track_group"] = value
+            return None
+        if option == "features" and value == "ecn":
+            self.given["ecn"] = True
+            return None
+        if option == "ttl-propagate" and value in ("enabled", "disabled"):
+            self.given["ttl_propagate"] = value == "enabled"
+            return None
+        if option == "pref":
+            number = _PREFERENCES.get(value, integer(value))
+            if number is not None and 0 <= number <= 255:
+                self.given["preference"] = number
+                return self._fits("inet6")
+        return reader.wrong(
+            "KC0304" if option != "track_group" else "KC0311",
+            f"`{option}` does not take `{value}`"
+            if option != "track_group"
+            else "only static routes have a group",
+            label="not known here",
+        )
+
+    def _destination(self, word: str) -> Refused | None:
+        reader = self.reader
+        number = integer(word)
+        if (
+            number is not None
+            and 0 <= number <= 255
+            and self.destination is None
+            and "type" not in self.given
+        ):
+            self.given["type"] = _TYPE_NAMES.get(number, number)
+            return None
+        if word in ANYWHERE or word == "default6":
+            if self.family is not None and word != "default6" and reader.target != "krun":
+                return reader.wrong(
+                    "KC0307",
+                    f"`{word}` stands behind a word that fixes the address family",
+                    label="too late",
+                    consequence="keepalived drops the line: the route does not exist",
+                    help=f"write `{word}` first",
+                )
+            self.destination = ""
+            return self._fits("inet6") if word == "default6" else None
+        from kcc.language.arguments.addresses import parse_prefix
+
+        if parse_prefix(word) is None:
             from kcc.language.suggest import closest
 
             guess = closest(word, OPTIONS)
-            return self.reader.wrong(
+            return reader.wrong(
                 "KC0311",
                 f"`{word}` is neither an option of a route nor a destination",
                 label="unknown",
                 help=f"did you mean `{guess}`?" if guess else None,
             )
-        if found[3]:
-            return self.reader.wrong(
-                "KC0303", f"the prefix length of `{word}` is out of range", label="too long"
-            )
-        self.destination = True
-        self._fits(found[1])
-        return None
+        found = options.prefix(reader, word, "to")
+        if isinstance(found, Refused):
+            return REFUSED
+        self.destination = found[0]
+        return self._fits(found[1])
 
-    def _fits(self, family: str) -> None:
+    def _fits(self, family: str) -> Refused | None:
         if self.family is None:
             self.family = family
+        if self.family == family:
+            return None
+        return self.reader.wrong(
+            "KC0307",
+            "IPv4 and IPv6 do not mix in a route",
+            label="of the other family",
+            consequence="the line is dropped: the route does not exist",
+        )
+
+    def made(self, start: int) -> Route:
+        """The route that was read."""
+        given, family = self.given, self.family or "inet"
+        if given.get("track", True) and given.get("protocol", RTPROT_KEEPALIVED) != RTPROT_KEEPALIVED:
+            self.reader.wrong(
+                "KC0310",
+                "the protocol of a route that is watched is keepalived's own",
+                at=start,
+                consequence="`protocol 18` is used instead",
+                help="add `no_track`, or leave `protocol` out",
+            )
+            given["protocol"] = RTPROT_KEEPALIVED
+        if self.second is not None:
+            first = given.pop("via", None)
+            hops = [Nexthop(via=first)] if first is not None else []
+            given["nexthops"] = (*hops, Nexthop(via=self.second), *given.get("nexthops", ()))
+        anywhere = "0.0.0.0/0" if family == "inet" else "::/0"
+        return Route(
+            family="inet6" if family == "inet6" else "inet",
+            destination=self.destination or anywhere,
+            metrics=tuple(sorted(self.metrics.values(), key=lambda m: m.name)),
+            **given,
+        )
 
 
 def _warning() -> Any:
@@ -233,5 +347,5 @@ def _warning() -> Any:
     return Severity.WARNING
 
 
-_EXIT = "keepalived exits with status 2 here and starts nothing"
 ROUTE_LINE = RouteArg()
+STATIC_ROUTE = RouteArg(static=True)

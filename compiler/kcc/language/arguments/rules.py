@@ -1,144 +1,261 @@
 """The lines of virtual_rules and static_rules: selectors and one action in any order, like ip-rule(8).
 
-The words are checked and kept as words (`WordsLine`): what they mean is not carried in the IR.
+The value is a `kir.model.Rule` whose ``priority`` is 0 where the line says none: those are numbered together.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from kcc.language.arguments.addresses import parse_prefix
+from kcc.language.arguments import route_options as options
 from kcc.language.arguments.base import REFUSED, Arg, Reader, Refused
 from kcc.language.arguments.numbers import U32_MAX, c_integer
 from kcc.language.arguments.routes import ANYWHERE
-from kcc.language.arguments.words import ifname_problem
-from kcc.language.parsed import WordsLine
+from kcc.language.arguments.tables import DSFIELDS, GROUPS, IP_PROTOCOLS, TABLES, table_name
+from kir.model import Range, Rule
 
-_ACTIONS = frozenset(("nop", "blackhole", "unreachable", "prohibit", "l3mdev"))
-_ADDRESSES = frozenset(("from", "to"))
-_INTERFACES = frozenset(("iif", "dev", "oif"))
-_NUMBERS = {"preference": U32_MAX, "order": U32_MAX, "priority": U32_MAX, "goto": U32_MAX, "protocol": 255}
-_WORDS = frozenset(
-    [
-        "tos",
-        "dsfield",
-        "fwmark",
-        "uidrange",
-        "ipproto",
-        "tunnel-id",
-        "sport",
-        "dport",
-        "realms",
-        "suppress_prefixlength",
-        "sup_pl",
-        "suppress_ifgroup",
-        "sup_group",
-        "track_group",
-        "table",
-        "lookup",
-    ]
+_BARE_ACTIONS = ("nop", "blackhole", "unreachable", "prohibit")
+_PRIORITY = ("preference", "order", "priority")
+_RANGES = {
+    "sport": ("source_ports", 65535),
+    "dport": ("destination_ports", 65535),
+    "uidrange": ("uids", U32_MAX),
+}
+_OTHERS = (
+    "inet",
+    "inet6",
+    "not",
+    "no_track",
+    "type",
+    "l3mdev",
+    "from",
+    "to",
+    "iif",
+    "dev",
+    "oif",
+    "tos",
+    "dsfield",
+    "fwmark",
+    "ipproto",
+    "protocol",
+    "tunnel-id",
+    "realms",
+    "suppress_prefixlength",
+    "sup_pl",
+    "suppress_ifgroup",
+    "sup_group",
+    "track_group",
+    "table",
+    "lookup",
+    "goto",
 )
-_BARE = frozenset(("not", "no_track", "type", "inet", "inet6"))
-OPTIONS = (*sorted(_ACTIONS | _ADDRESSES | _INTERFACES | set(_NUMBERS) | _WORDS | _BARE),)
+OPTIONS = (*_OTHERS, *_BARE_ACTIONS, *_PRIORITY, *_RANGES)
+_U64 = 0xFFFFFFFFFFFFFFFF
+_ACTION_HELP = "write `table NAME`, `goto N`, `blackhole`, `unreachable` or `prohibit`"
 
 
 class RuleArg(Arg):
-    """One rule line."""
+    """One rule line. ``static``: of static_rules, where ``track_group`` is known."""
 
-    __slots__ = ()
+    __slots__ = ("static",)
 
-    def __init__(self) -> None:
+    def __init__(self, *, static: bool = False) -> None:
         super().__init__("[SELECTOR …] ACTION")
+        self.static = static
 
     def read(self, reader: Reader) -> Any:
         start = reader.at
-        state = _Rule(reader)
+        state = _Rule(reader, self.static)
         while reader.more():
             if state.one(reader.take()) is REFUSED:
                 return REFUSED
-        if state.actions != 1:
-            what = "no action" if not state.actions else "more than one action"
-            return reader.wrong(
-                "KC0307",
-                f"a rule has exactly one action, and this has {what}",
-                at=start,
-                label="this rule",
-                help="write `table NAME`, `goto N`, `blackhole`, `unreachable` or `prohibit`",
-            )
-        return WordsLine(tuple(word.text for word in reader.words[start:]), state.family)
+        problem = state.problem()
+        if problem is not None:
+            return reader.wrong("KC0307", problem[0], at=start, label="this rule", help=problem[1])
+        return state.made()
 
 
 class _Rule:
     """What is known of a rule while its words are read."""
 
-    __slots__ = ("actions", "family", "reader")
+    __slots__ = ("actions", "family", "given", "reader", "static")
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, static: bool) -> None:
         self.reader = reader
-        self.actions = 0
+        self.static = static
+        self.actions: list[str] = []
         self.family: str | None = None
+        self.given: dict[str, Any] = {}
 
     def one(self, word: str) -> Refused | None:
+        """One selector or action with its value."""
         reader = self.reader
+        if word == "type":
+            return None
+        if word == "not":
+            self.given["inverted"] = True
+            return None
+        if word == "no_track":
+            self.given["track"] = False
+            return None
         if word in ("inet", "inet6"):
-            self.family = word
+            return self._inet(word)
+        if word in _BARE_ACTIONS or word == "l3mdev":
+            self.actions.append(word)
             return None
-        if word in _BARE:
-            return None
-        if word in _ACTIONS:
-            self.actions += 1
-            return None
-        known = word in _ADDRESSES or word in _INTERFACES or word in _NUMBERS or word in _WORDS
-        if not known:
-            from kcc.language.suggest import closest
+        if word in ("from", "to"):
+            return self._address(word)
+        if word in ("iif", "dev", "oif"):
+            return self._put("oif" if word == "oif" else "iif", options.interface(reader))
+        if word in _PRIORITY:
+            return self._put("priority", options.number(reader, word))
+        if word in _RANGES:
+            return self._range(word)
+        if word in ("table", "lookup"):
+            self.actions.append("table")
+            return self._table(word)
+        if word == "goto":
+            self.actions.append("goto")
+            return self._put("goto", options.number(reader, word))
+        if word in _OTHERS:
+            return self._selector(word)
+        from kcc.language.suggest import closest
 
-            guess = closest(word, OPTIONS)
-            return reader.wrong(
-                "KC0311",
-                f"`{word}` is not an option of a rule",
-                label="unknown",
-                help=f"did you mean `{guess}`?" if guess else None,
-            )
-        if not reader.more():
-            return reader.missing(
-                "a value", consequence="keepalived exits with status 2 here and starts nothing"
-            )
-        value = reader.take()
-        if word in ("table", "lookup", "goto"):
-            self.actions += 1
-        return self._value(word, value)
+        guess = closest(word, OPTIONS)
+        help_ = f"did you mean `{guess}`?" if guess else None
+        if word == "ip_proto":
+            help_ = "write `ipproto`: keepalived does not know the manual's spelling"
+        return reader.wrong("KC0311", f"`{word}` is not an option of a rule", label="unknown", help=help_)
 
-    def _value(self, word: str, value: str) -> Refused | None:
+    def _put(self, field: str, value: Any, family: str | None = None) -> Refused | None:
+        """Keep a value that was read; ``family``: the one that it is of."""
+        if isinstance(value, Refused):
+            return REFUSED
+        if value is not None:
+            self.given[field] = value
+        return None if family is None else self._fits(family)
+
+    def _inet(self, word: str) -> Refused | None:
+        if self.reader.target != "krun":
+            return self.reader.wrong(
+                "KC0307",
+                f"keepalived skips the word behind `{word}` in rules",
+                label="not usable",
+                consequence="the line is dropped, or means something else",
+                help="leave it out: the addresses tell the family",
+            )
+        return self._fits(word)
+
+    def _address(self, option: str) -> Refused | None:
+        value = options.word(self.reader)
+        if isinstance(value, Refused):
+            return REFUSED
+        if value in ANYWHERE:
+            return None
+        found = options.prefix(self.reader, value, option)
+        if isinstance(found, Refused):
+            return REFUSED
+        return self._put("source" if option == "from" else "destination", found[0], found[1])
+
+    def _range(self, word: str) -> Refused | None:
+        field, most = _RANGES[word]
+        found = options.span(self.reader, word, most)
+        if found is None or isinstance(found, Refused):
+            return found
+        return self._put(field, Range(low=found[0], high=found[1]))
+
+    def _table(self, word: str) -> Refused | None:
+        value = options.named(self.reader, word, TABLES, U32_MAX)
+        if value == 0:
+            return self.reader.wrong("KC0303", "a rule cannot use table 0", label="no table")
+        return self._put("table", value)
+
+    def _selector(self, word: str) -> Refused | None:
         reader = self.reader
-        if word in _ADDRESSES and value not in ANYWHERE:
-            found = parse_prefix(value)
-            if found is None or found[3]:
-                return reader.wrong(
-                    "KC0306", f"`{value}` is not an IP address", label=f"the value of `{word}`"
-                )
-            self.family = self.family or found[1]
-        elif word in _INTERFACES:
-            problem = ifname_problem(value)
-            if problem is not None:
-                return reader.wrong(
-                    "KC0307", f"an interface name {problem}", label="no interface can have this name"
-                )
-        elif word in _NUMBERS:
-            number = c_integer(value)
-            if number is None or not 0 <= number <= _NUMBERS[word]:
-                most = _NUMBERS[word]
-                return reader.wrong("KC0303", f"`{word}` must be 0 to {most}", label=f"`{value}` is not")
-        elif word in ("sport", "dport", "uidrange"):
-            low, dash, high = value.partition("-")
-            if not (dash and low.isdigit() and high.isdigit()):
-                reader.wrong(
-                    "KC0307",
-                    f"`{word}` takes a range",
-                    label=f"`{value}` is not one",
-                    consequence="the option is dropped",
-                    help=f"write `{word} {value}-{value}`" if value.isdigit() else None,
-                )
+        if word in ("tos", "dsfield"):
+            return self._put("tos", options.named(reader, word, DSFIELDS, 255))
+        if word == "tunnel-id":
+            return self._put("tunnel_id", options.number(reader, word, 0, _U64))
+        if word == "realms":
+            return self._put("realms", options.realms(reader), "inet")
+        if word in ("suppress_prefixlength", "sup_pl"):
+            return self._put("suppress_prefixlength", options.number(reader, word, 0, 128))
+        if word in ("suppress_ifgroup", "sup_group"):
+            return self._put("suppress_ifgroup", options.named(reader, word, GROUPS, U32_MAX))
+        value = options.word(reader)
+        if isinstance(value, Refused):
+            return REFUSED
+        if word == "fwmark":
+            return self._mark(value)
+        if word == "track_group":
+            if not self.static:
+                return reader.wrong("KC0311", "only static rules have a group", label="not known here")
+            self.given["track_group"] = value
+            return None
+        self._protocol(word, value)
         return None
+
+    def _protocol(self, word: str, value: str) -> None:
+        """``ipproto`` and ``protocol``: a bad value costs only the option."""
+        found = table_name(value, IP_PROTOCOLS, 255) if value else None
+        if found is None or (word == "protocol" and isinstance(found, str)):
+            self.reader.wrong(
+                "KC0303",
+                f"`{word}` is a number from 0 to 255" + (" or a name" if word == "ipproto" else ""),
+                label=f"`{value}` is not",
+                consequence="the option is dropped",
+            )
+            return
+        self.given["ip_protocol" if word == "ipproto" else "protocol"] = found
+
+    def _mark(self, value: str) -> Refused | None:
+        mark, slash, mask = value.partition("/")
+        numbers = [c_integer(mark), c_integer(mask) if slash else 0]
+        if any(n is None or not 0 <= n <= U32_MAX for n in numbers):
+            return self.reader.wrong("KC0303", "a mark is `N` or `N/MASK`", label=f"`{value}` is not")
+        self.given["fwmark"] = numbers[0]
+        if slash:
+            self.given["fwmask"] = numbers[1]
+        return None
+
+    def _fits(self, family: str) -> Refused | None:
+        if self.family is None:
+            self.family = family
+        if self.family == family:
+            return None
+        return self.reader.wrong(
+            "KC0307",
+            "IPv4 and IPv6 do not mix in a rule",
+            label="of the other family",
+            consequence="the line is dropped: the rule does not exist",
+        )
+
+    def problem(self) -> tuple[str, str] | None:
+        """Why keepalived drops the rule, and what to do; None where it does not."""
+        if len(self.actions) != 1:
+            what = "no action" if not self.actions else "more than one action"
+            return f"a rule has exactly one action, and this has {what}", _ACTION_HELP
+        action, given = self.actions[0], self.given
+        if action == "goto" and given["goto"] <= given.get("priority", U32_MAX):
+            if "priority" not in given:
+                return "a rule with `goto` needs a `preference` of its own", "write `preference N`"
+            return "`goto` leads forwards only", "write a number above the rule's own `preference`"
+        if action != "table" and ("suppress_prefixlength" in given or "suppress_ifgroup" in given):
+            return "a suppressor needs a table", "write `table NAME`, or remove it"
+        return None
+
+    def made(self) -> Rule:
+        """The rule that was read."""
+        action = self.actions[0]
+        l3mdev = action == "l3mdev"
+        return Rule(
+            family="inet6" if self.family == "inet6" else "inet",
+            priority=self.given.pop("priority", 0),
+            action="table" if l3mdev else action,  # type: ignore[arg-type]
+            l3mdev=l3mdev,
+            **self.given,
+        )
 
 
 RULE_LINE = RuleArg()
+STATIC_RULE = RuleArg(static=True)

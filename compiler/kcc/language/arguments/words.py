@@ -136,6 +136,25 @@ class SecretArg(StringArg):
     __slots__ = ()
 
 
+class DomainArg(StringArg):
+    """A domain name; ``.`` is the root. No label may be empty (RFC 1035 section 2.3.1)."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("a domain name", grammar="DOMAIN")
+
+    def word(self, reader: Reader, text: str) -> Any:
+        if text == "." or (text and not text.startswith(".") and ".." not in text):
+            return text
+        return reader.wrong(
+            "KC0307",
+            f"`{text}` is not a domain name",
+            label="an empty label",
+            consequence="ignored; the question is about the root",
+        )
+
+
 class PathArg(StringArg):
     """A file or directory name."""
 

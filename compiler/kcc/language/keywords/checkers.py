@@ -9,9 +9,9 @@ from kcc.language.arguments.numbers import S32_MAX, SECONDS, UINT
 from kcc.language.arguments.octets import PATTERN, PAYLOAD
 from kcc.language.arguments.scripts import ACCOUNT, COMMAND
 from kcc.language.arguments.track import WeightArg
-from kcc.language.arguments.words import IFNAME, MAYBE_BOOL, NAME, STRING, EnumArg, StringArg
+from kcc.language.arguments.words import IFNAME, MAYBE_BOOL, NAME, STRING, DomainArg, EnumArg, StringArg
 from kcc.language.tree import (
-    CHECKED,
+    CARRIED,
     RUN,
     Bad,
     Coverage,
@@ -117,25 +117,25 @@ def _url(*more: Keyword) -> Keyword:
             leaf(
                 "regex",
                 REGEX,
-                CHECKED,
+                CARRIED,
                 "none",
                 "Expression that the page must match (PCRE2).",
                 missing=IGNORED,
             ),
-            flag("regex_no_match", CHECKED, "off", "The page must not match."),
+            flag("regex_no_match", CARRIED, "off", "The page must not match."),
             leaf(
                 "regex_options",
                 REGEX_OPTIONS_ARG,
-                CHECKED,
+                CARRIED,
                 "none",
                 "PCRE2 options of the expression.",
                 **regex,
             ),
-            leaf("regex_min_offset", OFFSET, CHECKED, "0", "Where a match may start.", unit="bytes", **regex),
+            leaf("regex_min_offset", OFFSET, CARRIED, "0", "Where a match may start.", unit="bytes", **regex),
             leaf(
                 "regex_max_offset",
                 OFFSET,
-                CHECKED,
+                CARRIED,
                 "none",
                 "Where a match may start at the latest.",
                 unit="bytes",
@@ -144,7 +144,7 @@ def _url(*more: Keyword) -> Keyword:
             leaf(
                 "regex_stack",
                 STACK,
-                CHECKED,
+                CARRIED,
                 "PCRE2's 32 KiB",
                 "Stack of the matcher.",
                 unit="bytes",
@@ -251,20 +251,20 @@ SSL_GET = _http(
 SMTP_CHECK = block(
     "SMTP_CHECK",
     (),
-    CHECKED,
+    CARRIED,
     "Say HELO to a mail server.",
     (
         leaf(
-            "helo_name", STRING, CHECKED, "smtpchecker.keepalived.org", "Name in the HELO.", missing=IGNORED
+            "helo_name", STRING, CARRIED, "smtpchecker.keepalived.org", "Name in the HELO.", missing=IGNORED
         ),
-        *_connection(CHECKED),
-        *_timing(CHECKED, "1", "1"),
+        *_connection(CARRIED),
+        *_timing(CARRIED, "1", "1"),
         block(
             "host",
             (),
-            CHECKED,
+            CARRIED,
             "A further address to ask (old form).",
-            (*_connection(CHECKED), *_timing(CHECKED, "1", "1")),
+            (*_connection(CARRIED), *_timing(CARRIED, "1", "1")),
             deprecated_by="several SMTP_CHECK blocks",
         ),
     ),
@@ -273,48 +273,48 @@ SMTP_CHECK = block(
 PING_CHECK = block(
     "PING_CHECK",
     (),
-    CHECKED,
+    CARRIED,
     "Good when the server answers an ICMP echo.",
-    (*_connection(CHECKED), *_timing(CHECKED, "1", "1")),
+    (*_connection(CARRIED), *_timing(CARRIED, "1", "1")),
 )
 
 _REPLY_LENGTH = UINT(0, 65535)
 UDP_CHECK = block(
     "UDP_CHECK",
     (),
-    CHECKED,
+    CARRIED,
     "Send a datagram and look at the reply.",
     (
-        *_connection(CHECKED),
-        *_timing(CHECKED, "1", "1"),
-        leaf("payload", PAYLOAD, CHECKED, "32 octets of filler", "Octets that are sent.", missing=IGNORED),
+        *_connection(CARRIED),
+        *_timing(CARRIED, "1", "1"),
+        leaf("payload", PAYLOAD, CARRIED, "32 octets of filler", "Octets that are sent.", missing=IGNORED),
         leaf(
-            "require_reply", PATTERN, CHECKED, "off", "A reply must come, with these octets; X: any nibble."
+            "require_reply", PATTERN, CARRIED, "off", "A reply must come, with these octets; X: any nibble."
         ),
-        leaf("min_reply_length", _REPLY_LENGTH, CHECKED, "0", "Shortest good reply.", unit="bytes"),
-        leaf("max_reply_length", _REPLY_LENGTH, CHECKED, "255", "Longest good reply.", unit="bytes"),
+        leaf("min_reply_length", _REPLY_LENGTH, CARRIED, "0", "Shortest good reply.", unit="bytes"),
+        leaf("max_reply_length", _REPLY_LENGTH, CARRIED, "255", "Longest good reply.", unit="bytes"),
     ),
 )
 
 DNS_CHECK = block(
     "DNS_CHECK",
     (),
-    CHECKED,
+    CARRIED,
     "Ask a name server.",
     (
-        *_connection(CHECKED),
-        *_timing(CHECKED, "3", "delay_loop"),
+        *_connection(CARRIED),
+        *_timing(CARRIED, "3", "delay_loop"),
         leaf(
             "type",
             EnumArg("A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"),
-            CHECKED,
+            CARRIED,
             "SOA",
             "Type of the question.",
         ),
         leaf(
             "name",
-            StringArg("a domain name"),
-            CHECKED,
+            DomainArg(),
+            CARRIED,
             ". (the root)",
             "Name in the question.",
             repeat=Repeat.FIRST,
@@ -325,14 +325,14 @@ DNS_CHECK = block(
 FILE_CHECK = block(
     "FILE_CHECK",
     (),
-    CHECKED,
+    CARRIED,
     "Up, down or a weight by the number in a track_file.",
     (
-        leaf("track_file", NAME, CHECKED, "", "The track_file, defined earlier.", required=True),
+        leaf("track_file", NAME, CARRIED, "", "The track_file, defined earlier.", required=True),
         leaf(
             "weight",
             WeightArg(S32_MAX, either=True),
-            CHECKED,
+            CARRIED,
             "that of the track_file",
             "What the number is multiplied by.",
             missing=IGNORED,
@@ -343,20 +343,20 @@ FILE_CHECK = block(
 BFD_CHECK = block(
     "BFD_CHECK",
     (),
-    CHECKED,
+    CARRIED,
     "Up or down by the state of a BFD session.",
     (
         leaf(
             "name",
             StringArg("the name of a bfd_instance", 31, grammar="NAME"),
-            CHECKED,
+            CARRIED,
             "",
             "The bfd_instance, defined earlier.",
             required=True,
             missing=IGNORED,
             extra=Extra.REFUSED,
         ),
-        leaf("alpha", MAYBE_BOOL, CHECKED, "that of the real server", "Down until the session is up."),
+        leaf("alpha", MAYBE_BOOL, CARRIED, "that of the real server", "Down until the session is up."),
     ),
 )
 

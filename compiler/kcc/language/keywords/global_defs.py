@@ -14,7 +14,6 @@ from kcc.language.keywords.processes import DAEMON, LVS, NAMES_OF_PROCESSES, VRR
 from kcc.language.keywords.snmp import SNMP
 from kcc.language.tree import (
     CARRIED,
-    CHECKED,
     RUN,
     Extra,
     Keyword,
@@ -91,7 +90,7 @@ _SCRIPTS = (
     leaf(
         "startup_script",
         SCRIPT,
-        CHECKED,
+        CARRIED,
         "none",
         "Command run before the children start.",
         missing=IGNORED,
@@ -100,7 +99,7 @@ _SCRIPTS = (
     leaf(
         "startup_script_timeout",
         UINT(1, 1000),
-        CHECKED,
+        CARRIED,
         "10",
         "How long startup_script may run.",
         unit="seconds",
@@ -109,7 +108,7 @@ _SCRIPTS = (
     leaf(
         "shutdown_script",
         SCRIPT,
-        CHECKED,
+        CARRIED,
         "none",
         "Command run after the children ended.",
         missing=IGNORED,
@@ -118,7 +117,7 @@ _SCRIPTS = (
     leaf(
         "shutdown_script_timeout",
         UINT(1, 1000),
-        CHECKED,
+        CARRIED,
         "10",
         "How long shutdown_script may run.",
         unit="seconds",
@@ -171,7 +170,7 @@ _NOTIFY = (
         "false",
         "Tell notify scripts and pipes of each change of priority.",
     ),
-    flag("fifo_write_vrrp_states_on_reload", CHECKED, "off", "Write all states to the pipe after a reload."),
+    flag("fifo_write_vrrp_states_on_reload", CARRIED, "off", "Write all states to the pipe after a reload."),
     leaf("rs_init_notifies", MAYBE_BOOL, CARRIED, "false", "Run notify scripts of real servers at start."),
 )
 
@@ -254,7 +253,7 @@ _VRRP_DEFAULTS = (
     leaf(
         "vrrp_garp_extra_if",
         EXTRA_IF,
-        CHECKED,
+        CARRIED,
         "0 (off)",
         "Repeat gratuitous ARP on the interface below a VMAC.",
         unit="seconds",
@@ -263,7 +262,7 @@ _VRRP_DEFAULTS = (
     leaf(
         "vrrp_vmac_garp_intvl",
         EXTRA_IF,
-        CHECKED,
+        CARRIED,
         "0 (off)",
         "Old name of vrrp_garp_extra_if.",
         unit="seconds",

@@ -14,7 +14,6 @@ from kcc.language.arguments.servers import TIMEOUTS
 from kcc.language.arguments.words import IFNAME, MAYBE_BOOL, PATH, STRING, EnumArg, RestArg, StringArg
 from kcc.language.tree import (
     CARRIED,
-    CHECKED,
     RUN,
     Extra,
     Keyword,
@@ -41,7 +40,7 @@ def _process(prefix: str, of: str) -> tuple[Keyword, ...]:
     rttime = leaf(
         f"{prefix}_rlimit_rttime",
         _RTTIME,
-        CHECKED,
+        CARRIED,
         "10000",
         f"CPU time that the {of} process may use without a system call while it runs in real time.",
         unit="us",
@@ -55,7 +54,7 @@ def _process(prefix: str, of: str) -> tuple[Keyword, ...]:
             f"Nice value of the {of} process.",
             missing=IGNORED,
         ),
-        flag(f"{prefix}_no_swap", CHECKED, "off", f"Lock the memory of the {of} process."),
+        flag(f"{prefix}_no_swap", CARRIED, "off", f"Lock the memory of the {of} process."),
         leaf(
             f"{prefix}_rt_priority",
             _REALTIME,
@@ -67,7 +66,7 @@ def _process(prefix: str, of: str) -> tuple[Keyword, ...]:
         leaf(
             f"{prefix}_cpu_affinity",
             _CPUS,
-            CHECKED,
+            CARRIED,
             "all CPUs",
             f"CPUs that the {of} process may run on.",
             missing=IGNORED,
@@ -81,27 +80,27 @@ def _buffers(name: str, of: str) -> tuple[Keyword, ...]:
     """The receive buffer of one netlink socket."""
     return (
         leaf(
-            name, _BUFFER, CHECKED, "the system's", f"Receive buffer of {of}.", unit="bytes", missing=IGNORED
+            name, _BUFFER, CARRIED, "the system's", f"Receive buffer of {of}.", unit="bytes", missing=IGNORED
         ),
-        leaf(f"{name}_force", MAYBE_BOOL, CHECKED, "false", f"Let the receive buffer of {of} pass rmem_max."),
+        leaf(f"{name}_force", MAYBE_BOOL, CARRIED, "false", f"Let the receive buffer of {of} pass rmem_max."),
     )
 
 
 NAMES_OF_PROCESSES = (
-    flag("process_names", CHECKED, "off", "Give each child process a name of its own in ps and top."),
-    leaf("process_name", _PROCESS_NAME, CHECKED, "unchanged", "Name of the parent process."),
-    leaf("vrrp_process_name", _PROCESS_NAME, CHECKED, "unchanged", "Name of the VRRP process."),
-    leaf("checker_process_name", _PROCESS_NAME, CHECKED, "unchanged", "Name of the checker process."),
+    flag("process_names", CARRIED, "off", "Give each child process a name of its own in ps and top."),
+    leaf("process_name", _PROCESS_NAME, CARRIED, "unchanged", "Name of the parent process."),
+    leaf("vrrp_process_name", _PROCESS_NAME, CARRIED, "unchanged", "Name of the VRRP process."),
+    leaf("checker_process_name", _PROCESS_NAME, CARRIED, "unchanged", "Name of the checker process."),
     leaf(
         "lvs_process_name",
         _PROCESS_NAME,
-        CHECKED,
+        CARRIED,
         "unchanged",
         "Name of the checker process (old form).",
         deprecated_by="checker_process_name",
         alias_of="checker_process_name",
     ),
-    leaf("bfd_process_name", _PROCESS_NAME, CHECKED, "unchanged", "Name of the BFD process."),
+    leaf("bfd_process_name", _PROCESS_NAME, CARRIED, "unchanged", "Name of the BFD process."),
 )
 
 VRRP_PROCESS = (
@@ -116,40 +115,40 @@ VRRP_PROCESS = (
     leaf(
         "default_interface",
         IFNAME,
-        CHECKED,
+        CARRIED,
         "eth0",
         "Interface of static addresses that name none.",
         missing=IGNORED,
     ),
-    flag("disable_local_igmp", CHECKED, "off", "No IGMP for groups that are only used on this host."),
+    flag("disable_local_igmp", CARRIED, "off", "No IGMP for groups that are only used on this host."),
     leaf(
         "nftables",
         _TABLE_NAME,
-        CHECKED,
+        CARRIED,
         'unset unless needed, then "keepalived"',
         "nftables table for filters.",
         against="vrrp_iptables",
         repeat=Repeat.FIRST,
     ),
     leaf(
-        "nftables_priority", INT(-2147483648, 2147483647), CHECKED, "-1", "Priority of the nftables chains."
+        "nftables_priority", INT(-2147483648, 2147483647), CARRIED, "-1", "Priority of the nftables chains."
     ),
-    flag("nftables_ifindex", CHECKED, "off", "Interface numbers instead of names in nftables rules."),
-    flag("nftables_counters", CHECKED, "off", "Counters in nftables rules."),
+    flag("nftables_ifindex", CARRIED, "off", "Interface numbers instead of names in nftables rules."),
+    flag("nftables_counters", CARRIED, "off", "Counters in nftables rules."),
     leaf(
         "vrrp_iptables",
         RestArg("[IN_CHAIN [OUT_CHAIN]]"),
-        CHECKED,
+        CARRIED,
         "unset",
         "iptables chains for filters.",
         against="nftables",
         repeat=Repeat.FIRST,
     ),
-    leaf("vrrp_ipsets", RestArg("[NAME …]"), CHECKED, "keepalived and derived names", "Names of the ipsets."),
+    leaf("vrrp_ipsets", RestArg("[NAME …]"), CARRIED, "keepalived and derived names", "Names of the ipsets."),
     leaf(
         "vrrp_rx_bufs_policy",
         RX_POLICY,
-        CHECKED,
+        CARRIED,
         "the system's buffer size",
         "How large receive buffers of VRRP sockets are.",
         unit="bytes",
@@ -158,7 +157,7 @@ VRRP_PROCESS = (
     leaf(
         "vrrp_rx_bufs_multiplier",
         UINT(1),
-        CHECKED,
+        CARRIED,
         "3",
         "How many adverts a receive buffer holds.",
         **ONE_WORD,
@@ -166,7 +165,7 @@ VRRP_PROCESS = (
     leaf(
         "vmac_prefix",
         STRING,
-        CHECKED,
+        CARRIED,
         "vrrp",
         "First part of the names of VMAC interfaces.",
         repeat=Repeat.FIRST,
@@ -174,7 +173,7 @@ VRRP_PROCESS = (
     leaf(
         "vmac_addr_prefix",
         STRING,
-        CHECKED,
+        CARRIED,
         "vmac_prefix",
         "First part of the names of VMAC interfaces that addresses asked for.",
         repeat=Repeat.FIRST,
@@ -218,7 +217,7 @@ LVS = (
     leaf(
         "lvs_sync_daemon",
         SYNC_DAEMON,
-        CHECKED,
+        CARRIED,
         "none",
         "IPVS connection synchronisation with the other director.",
         missing=IGNORED,
@@ -227,7 +226,7 @@ LVS = (
     leaf(
         "nftables_ipvs",
         _TABLE_NAME,
-        CHECKED,
+        CARRIED,
         "off",
         "nftables table that marks packets for virtual server groups.",
         repeat=Repeat.FIRST,
@@ -235,11 +234,11 @@ LVS = (
     leaf(
         "nftables_ipvs_priority",
         INT(-2147483648, 2147483647),
-        CHECKED,
+        CARRIED,
         "-1",
         "Priority of the marking chain.",
     ),
-    leaf("nftables_ipvs_start_fwmark", UINT(1), CHECKED, "1000", "First mark that nftables_ipvs uses."),
+    leaf("nftables_ipvs_start_fwmark", UINT(1), CARRIED, "1000", "First mark that nftables_ipvs uses."),
     *_process("checker", "checker"),
     *_buffers("lvs_netlink_cmd_rcv_bufs", "the checker process's netlink command socket"),
     *_buffers("lvs_netlink_monitor_rcv_bufs", "the checker process's netlink monitor"),
@@ -249,7 +248,7 @@ DAEMON = (
     leaf(
         "use_symlink_paths",
         MAYBE_BOOL,
-        CHECKED,
+        CARRIED,
         "false",
         "Run scripts under the path as written, symbolic links included.",
         since="2.4.3",
@@ -257,7 +256,7 @@ DAEMON = (
     leaf(
         "set_supplementary_groups",
         MAYBE_BOOL,
-        CHECKED,
+        CARRIED,
         "false",
         "Scripts get the supplementary groups of their user.",
         since="2.4.3",
@@ -265,37 +264,37 @@ DAEMON = (
     leaf(
         "max_auto_priority",
         Optional(INT(-1, 99), 99),
-        CHECKED,
+        CARRIED,
         "0 (off, with a notice)",
         "How far a late process may raise its own scheduling priority.",
     ),
     leaf(
         "min_auto_priority_delay",
         UINT(1, 10000000),
-        CHECKED,
+        CARRIED,
         "1000000",
         "Lateness from which scheduling priority is raised.",
         unit="us",
         missing=IGNORED,
     ),
-    leaf("umask", UMASK, CHECKED, "0177", "File mode creation mask."),
+    leaf("umask", UMASK, CARRIED, "0177", "File mode creation mask."),
     leaf(
         "random_seed",
         UINT(),
-        CHECKED,
+        CARRIED,
         "the current time",
         "Start of the random numbers (`${_RANDOM}`, timers).",
     ),
     leaf(
         "reload_check_config",
         Optional(PATH, True),
-        CHECKED,
+        CARRIED,
         "off",
         "Test a configuration before a reload takes it.",
     ),
-    leaf("reload_time_file", PATH, CHECKED, "none", "File with the time of the next reload.", **ONE_WORD),
-    flag("reload_repeat", CHECKED, "off", "Look at reload_time_file again after a reload."),
-    leaf("reload_file", Optional(PATH, True), CHECKED, "off", "File that exists only while a reload runs."),
+    leaf("reload_time_file", PATH, CARRIED, "none", "File with the time of the next reload.", **ONE_WORD),
+    flag("reload_repeat", CARRIED, "off", "Look at reload_time_file again after a reload."),
+    leaf("reload_file", Optional(PATH, True), CARRIED, "off", "File that exists only while a reload runs."),
     leaf(
         "include_check",
         INCLUDE_CHECK,
@@ -303,21 +302,21 @@ DAEMON = (
         "none",
         "Which failures of `include` are errors.",
     ),
-    leaf("config_save_dir", PATH, CHECKED, "none", "Where copies of the configuration are kept."),
+    leaf("config_save_dir", PATH, CARRIED, "none", "Where copies of the configuration are kept."),
     leaf(
         "tmp_config_directory",
         PATH,
-        CHECKED,
+        CARRIED,
         "memory, or /run",
         "Where the children's copy of the configuration lies.",
         missing=IGNORED,
     ),
-    leaf("data_use_instance", MAYBE_BOOL, CHECKED, "false", "Dump files carry the name of the instance."),
-    leaf("json_version", UINT(1, 2), CHECKED, "1", "Form of the JSON dump.", missing=IGNORED, since="2.4.3"),
+    leaf("data_use_instance", MAYBE_BOOL, CARRIED, "false", "Dump files carry the name of the instance."),
+    leaf("json_version", UINT(1, 2), CARRIED, "1", "Form of the JSON dump.", missing=IGNORED, since="2.4.3"),
     leaf(
         "iproute_usr_dir",
         PATH,
-        CHECKED,
+        CARRIED,
         "/etc/iproute2",
         "Where iproute2's own tables lie.",
         since="2.4.3",
@@ -326,7 +325,7 @@ DAEMON = (
     leaf(
         "iproute_etc_dir",
         PATH,
-        CHECKED,
+        CARRIED,
         "/etc/iproute2",
         "Where the host's iproute2 tables lie.",
         since="2.4.3",
@@ -335,7 +334,7 @@ DAEMON = (
     leaf(
         "state_dump_file",
         PATH,
-        CHECKED,
+        CARRIED,
         "keepalived.data in the temporary directory",
         "File of the state dump.",
         since="2.4.3",
@@ -344,7 +343,7 @@ DAEMON = (
     leaf(
         "stats_dump_file",
         PATH,
-        CHECKED,
+        CARRIED,
         "keepalived.stats in the temporary directory",
         "File of the statistics dump.",
         since="2.4.3",
@@ -353,7 +352,7 @@ DAEMON = (
     leaf(
         "json_dump_file",
         PATH,
-        CHECKED,
+        CARRIED,
         "keepalived.json in the temporary directory",
         "File of the JSON dump.",
         since="2.4.3",
@@ -363,11 +362,11 @@ DAEMON = (
 )
 
 ROOT_SETTINGS = (
-    flag("linkbeat_use_polling", CHECKED, "off (netlink)", "Ask interfaces for their link state by polling."),
+    flag("linkbeat_use_polling", CARRIED, "off (netlink)", "Ask interfaces for their link state by polling."),
     leaf(
         "net_namespace",
         STRING,
-        CHECKED,
+        CARRIED,
         "the namespace of the process",
         "Network namespace to run in.",
         missing=IGNORED,
@@ -376,17 +375,17 @@ ROOT_SETTINGS = (
     leaf(
         "net_namespace_ipvs",
         Optional(STRING, ""),
-        CHECKED,
+        CARRIED,
         "net_namespace",
         "Network namespace of IPVS.",
         repeat=Repeat.FIRST,
     ),
-    flag("namespace_with_ipsets", CHECKED, "off", "Use ipsets in a network namespace too."),
-    flag("use_pid_dir", CHECKED, "off", "Put process id files into a directory of their own."),
+    flag("namespace_with_ipsets", CARRIED, "off", "Use ipsets in a network namespace too."),
+    flag("use_pid_dir", CARRIED, "off", "Put process id files into a directory of their own."),
     leaf(
         "instance",
         STRING,
-        CHECKED,
+        CARRIED,
         "none",
         "Name of this keepalived where several run on one host.",
         missing=IGNORED,
@@ -395,7 +394,7 @@ ROOT_SETTINGS = (
     leaf(
         "child_wait_time",
         UINT(),
-        CHECKED,
+        CARRIED,
         "5",
         "How long the parent waits for its children to end.",
         unit="seconds",

@@ -9,7 +9,7 @@ from kcc.language.arguments.numbers import INT, MILLISECONDS, SECONDS, UINT
 from kcc.language.arguments.scripts import ACCOUNT, TRACK_COMMAND
 from kcc.language.arguments.track import WeightArg
 from kcc.language.arguments.words import MAYBE_BOOL, NAME, PATH, EnumArg, RestArg, StringArg
-from kcc.language.tree import CHECKED, RUN, Keyword, Missing, Repeat, block, flag, leaf, renamed
+from kcc.language.tree import CARRIED, RUN, Keyword, Missing, Repeat, block, flag, leaf, renamed
 
 _COUNT = UINT(1, 2147483647, instead=1)
 IGNORED = Missing.IGNORED
@@ -58,13 +58,13 @@ _DELAY = SECONDS("0.000001", "3600")
 VRRP_TRACK_PROCESS = block(
     "vrrp_track_process",
     NAME,
-    CHECKED,
+    CARRIED,
     "A process that must run, or must not.",
     (
         leaf(
             "process",
             RestArg("NAME [PARAMETER …]", 1),
-            CHECKED,
+            CARRIED,
             "",
             "Name of the process, with parameters.",
             required=True,
@@ -72,24 +72,24 @@ VRRP_TRACK_PROCESS = block(
         leaf(
             "param_match",
             Optional(EnumArg("initial", "partial"), True),
-            CHECKED,
+            CARRIED,
             "exact",
             "How parameters are compared.",
         ),
         leaf(
             "weight",
             WeightArg(254),
-            CHECKED,
+            CARRIED,
             "0 (missing means FAULT)",
             "What it adds to the priority.",
             missing=IGNORED,
         ),
-        leaf("quorum", UINT(1, 65535), CHECKED, "1", "How many of the process must run."),
-        leaf("quorum_max", UINT(0, 65535), CHECKED, "no limit", "How many of the process may run."),
-        leaf("delay", _DELAY, CHECKED, "0", "How long a change must last, both ways.", unit="seconds"),
-        leaf("terminate_delay", _DELAY, CHECKED, "0", "How long a process must be gone.", unit="seconds"),
-        leaf("fork_delay", _DELAY, CHECKED, "0", "How long a process must be there.", unit="seconds"),
-        flag("full_command", CHECKED, "off (the name only)", "Compare the whole command line."),
+        leaf("quorum", UINT(1, 65535), CARRIED, "1", "How many of the process must run."),
+        leaf("quorum_max", UINT(0, 65535), CARRIED, "no limit", "How many of the process may run."),
+        leaf("delay", _DELAY, CARRIED, "0", "How long a change must last, both ways.", unit="seconds"),
+        leaf("terminate_delay", _DELAY, CARRIED, "0", "How long a process must be gone.", unit="seconds"),
+        leaf("fork_delay", _DELAY, CARRIED, "0", "How long a process must be there.", unit="seconds"),
+        flag("full_command", CARRIED, "off (the name only)", "Compare the whole command line."),
     ),
     repeat=Repeat.UNIQUE,
 )
@@ -97,12 +97,12 @@ VRRP_TRACK_PROCESS = block(
 TRACK_FILE = block(
     "track_file",
     NAME,
-    CHECKED,
+    CARRIED,
     "A file that holds a number which is added to priorities.",
     (
-        leaf("file", PATH, CHECKED, "", "The file.", required=True, missing=IGNORED, repeat=Repeat.FIRST),
-        leaf("weight", WeightArg(254), CHECKED, "1", "What the number is multiplied by.", missing=IGNORED),
-        leaf("init_file", INIT_FILE, CHECKED, "the file is not created", "Create the file with this number."),
+        leaf("file", PATH, CARRIED, "", "The file.", required=True, missing=IGNORED, repeat=Repeat.FIRST),
+        leaf("weight", WeightArg(254), CARRIED, "1", "What the number is multiplied by.", missing=IGNORED),
+        leaf("init_file", INIT_FILE, CARRIED, "the file is not created", "Create the file with this number."),
     ),
     repeat=Repeat.UNIQUE,
 )
@@ -113,53 +113,53 @@ _MILLISECONDS = MILLISECONDS("1", "4294967")
 _NEIGHBOR = leaf(
     "neighbor_ip",
     IP,
-    CHECKED,
+    CARRIED,
     "",
     "The other end of the session.",
     required=True,
     missing=Missing.CRASHES,
     consequence="the session is removed",
 )
-_TTL = leaf("ttl", UINT(1, 255), CHECKED, "255 (IPv4), 64 (IPv6)", "TTL of BFD packets.")
+_TTL = leaf("ttl", UINT(1, 255), CARRIED, "255 (IPv4), 64 (IPv6)", "TTL of BFD packets.")
 
 BFD_INSTANCE = block(
     "bfd_instance",
     StringArg("a name", 31, grammar="NAME"),
-    CHECKED,
+    CARRIED,
     "A BFD session (RFC 5880) with another router.",
     (
-        leaf("source_ip", IP, CHECKED, "chosen by the kernel", "Source address of the session."),
+        leaf("source_ip", IP, CARRIED, "chosen by the kernel", "Source address of the session."),
         _NEIGHBOR,
         renamed(_NEIGHBOR, "neighbour_ip"),
         leaf(
             "min_rx",
             _MILLISECONDS,
-            CHECKED,
+            CARRIED,
             "10",
             "Shortest interval of packets that we can take.",
             unit="ms",
         ),
-        leaf("min_tx", _MILLISECONDS, CHECKED, "10", "Shortest interval of packets that we send.", unit="ms"),
+        leaf("min_tx", _MILLISECONDS, CARRIED, "10", "Shortest interval of packets that we send.", unit="ms"),
         leaf(
             "idle_tx",
             MILLISECONDS("1000", "4294967"),
-            CHECKED,
+            CARRIED,
             "1000",
             "Interval of packets while the session is down.",
             unit="ms",
         ),
-        leaf("multiplier", UINT(1, 255), CHECKED, "5", "Missed packets until the session counts as down."),
-        flag("passive", CHECKED, "off", "Wait for the other end to begin."),
+        leaf("multiplier", UINT(1, 255), CARRIED, "5", "Missed packets until the session counts as down."),
+        flag("passive", CARRIED, "off", "Wait for the other end to begin."),
         _TTL,
         renamed(_TTL, "hoplimit"),
-        leaf("max_hops", INT(-1, 255), CHECKED, "0", "How many hops packets may have made; -1 and 255: any."),
-        leaf("multihop", MAYBE_BOOL, CHECKED, "false", "Multihop session (RFC 5883).", since="2.4.3"),
+        leaf("max_hops", INT(-1, 255), CARRIED, "0", "How many hops packets may have made; -1 and 255: any."),
+        leaf("multihop", MAYBE_BOOL, CARRIED, "false", "Multihop session (RFC 5883).", since="2.4.3"),
         leaf(
-            "weight", WeightArg(253), CHECKED, "0 (down means FAULT)", "What the state adds to the priority."
+            "weight", WeightArg(253), CARRIED, "0 (down means FAULT)", "What the state adds to the priority."
         ),
-        flag("vrrp", CHECKED, "every process that refers to it", "The VRRP process follows the session."),
+        flag("vrrp", CARRIED, "every process that refers to it", "The VRRP process follows the session."),
         flag(
-            "checker", CHECKED, "every process that refers to it", "The checker process follows the session."
+            "checker", CARRIED, "every process that refers to it", "The checker process follows the session."
         ),
     ),
     repeat=Repeat.UNIQUE,

@@ -17,7 +17,6 @@ from kcc.language.keywords.checkers import (
 )
 from kcc.language.tree import (
     CARRIED,
-    CHECKED,
     RUN,
     Extra,
     Keyword,
@@ -88,7 +87,7 @@ def _timing(inherited: str = "") -> tuple[Keyword, ...]:
 
 
 _SNMP_NAME = leaf(
-    "snmp_name", STRING, CHECKED, "none", "Name in SNMP tables.", missing=IGNORED, extra=Extra.REFUSED
+    "snmp_name", STRING, CARRIED, "none", "Name in SNMP tables.", missing=IGNORED, extra=Extra.REFUSED
 )
 _OF_SERVICE = "that of the virtual server"
 
@@ -248,13 +247,13 @@ _ONCE = {"missing": IGNORED, "repeat": Repeat.FIRST}
 SSL = block(
     "SSL",
     (),
-    CHECKED,
+    CARRIED,
     "Certificates of the TLS checks.",
     (
-        leaf("password", SecretArg("a password"), CHECKED, "none", "Password of the key.", **_ONCE),
-        leaf("ca", PATH, CHECKED, "none", "File of trusted certificates.", **_ONCE),
-        leaf("certificate", PATH, CHECKED, "none", "File of the client's certificate.", **_ONCE),
-        leaf("key", PATH, CHECKED, "none", "File of the client's key.", **_ONCE),
+        leaf("password", SecretArg("a password"), CARRIED, "none", "Password of the key.", **_ONCE),
+        leaf("ca", PATH, CARRIED, "none", "File of trusted certificates.", **_ONCE),
+        leaf("certificate", PATH, CARRIED, "none", "File of the client's certificate.", **_ONCE),
+        leaf("key", PATH, CARRIED, "none", "File of the client's key.", **_ONCE),
     ),
     repeat=Repeat.MERGE,
 )

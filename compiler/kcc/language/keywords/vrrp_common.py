@@ -9,7 +9,7 @@ from kcc.language.arguments.track import (
     TRACK_NAME_254,
 )
 from kcc.language.tree import (
-    CHECKED,
+    CARRIED,
     RUN,
     Coverage,
     Keyword,
@@ -28,9 +28,9 @@ def trackers(where: str) -> tuple[Keyword, ...]:
     return (
         lines("track_interface", TRACK_INTERFACE, RUN, f"Interfaces whose link state {where} follows."),
         lines("track_script", TRACK_NAME, RUN, f"Check scripts whose result {where} follows."),
-        lines("track_file", TRACK_NAME_254, CHECKED, f"Files whose number changes the priority of {where}."),
-        lines("track_process", TRACK_NAME_254, CHECKED, f"Processes whose presence {where} follows."),
-        lines("track_bfd", TRACK_NAME, CHECKED, f"BFD sessions whose state {where} follows."),
+        lines("track_file", TRACK_NAME_254, CARRIED, f"Files whose number changes the priority of {where}."),
+        lines("track_process", TRACK_NAME_254, CARRIED, f"Processes whose presence {where} follows."),
+        lines("track_bfd", TRACK_NAME, CARRIED, f"BFD sessions whose state {where} follows."),
     )
 
 

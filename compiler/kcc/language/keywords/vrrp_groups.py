@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from kcc.language.arguments.address_line import STATIC_ADDRESS
 from kcc.language.arguments.numbers import SECONDS
-from kcc.language.arguments.routes import ROUTE_LINE
-from kcc.language.arguments.rules import RULE_LINE
+from kcc.language.arguments.rare import STATIC_ROUTE, STATIC_RULE
 from kcc.language.arguments.track import (
     DELAY_LINE,
     LINKBEAT_LINE,
@@ -20,7 +19,6 @@ from kcc.language.arguments.words import (
 from kcc.language.keywords.vrrp_common import notify, trackers
 from kcc.language.tree import (
     CARRIED,
-    CHECKED,
     RUN,
     Extra,
     Missing,
@@ -81,13 +79,13 @@ _GARP_INTERVAL = SECONDS("0", "4294.967295")
 GARP_GROUP = block(
     "garp_group",
     (),
-    CHECKED,
+    CARRIED,
     "Interfaces that share the pacing of gratuitous ARP.",
     (
         leaf(
             "garp_interval",
             _GARP_INTERVAL,
-            CHECKED,
+            CARRIED,
             "none",
             "Least time between two gratuitous ARP messages.",
             unit="seconds",
@@ -95,35 +93,35 @@ GARP_GROUP = block(
         leaf(
             "gna_interval",
             _GARP_INTERVAL,
-            CHECKED,
+            CARRIED,
             "none",
             "Least time between two neighbour advertisements.",
             unit="seconds",
         ),
-        leaf("interface", IFNAME, CHECKED, "none", "An interface of the group.", repeat=Repeat.ADD),
-        lines("interfaces", IFNAMES, CHECKED, "Interfaces of the group."),
+        leaf("interface", IFNAME, CARRIED, "none", "An interface of the group.", repeat=Repeat.ADD),
+        lines("interfaces", IFNAMES, CARRIED, "Interfaces of the group."),
     ),
 )
 
 TRACK_GROUP = block(
     "track_group",
     NAME,
-    CHECKED,
+    CARRIED,
     "Instances whose state static addresses, routes and rules follow.",
-    (lines("group", NAMES, CHECKED, "Members.", repeat=Repeat.FIRST, required=True),),
+    (lines("group", NAMES, CARRIED, "Members.", repeat=Repeat.FIRST, required=True),),
     repeat=Repeat.UNIQUE,
     missing=Missing.IGNORED,
     extra=Extra.REFUSED,
 )
 
 STATIC = (
-    lines("static_ipaddress", STATIC_ADDRESS, CHECKED, "Addresses that the director always has."),
-    lines("static_routes", ROUTE_LINE, CHECKED, "Routes that the director always has."),
-    lines("static_rules", RULE_LINE, CHECKED, "Routing rules that the director always has."),
+    lines("static_ipaddress", STATIC_ADDRESS, CARRIED, "Addresses that the director always has."),
+    lines("static_routes", STATIC_ROUTE, CARRIED, "Routes that the director always has."),
+    lines("static_rules", STATIC_RULE, CARRIED, "Routing rules that the director always has."),
 )
 
 INTERFACES = (
-    lines("linkbeat_interfaces", LINKBEAT_LINE, CHECKED, "Interfaces whose link state is polled."),
+    lines("linkbeat_interfaces", LINKBEAT_LINE, CARRIED, "Interfaces whose link state is polled."),
     lines(
         "interface_up_down_delays", DELAY_LINE, RUN, "How long a link must be down or up before it counts."
     ),

@@ -8,8 +8,7 @@ from kcc.language.arguments.base import Optional
 from kcc.language.arguments.globals_ import EXTRA_IF_OR_OFF
 from kcc.language.arguments.numbers import INT, SECONDS, UINT
 from kcc.language.arguments.octets import HMAC_KEY
-from kcc.language.arguments.routes import ROUTE_LINE
-from kcc.language.arguments.rules import RULE_LINE
+from kcc.language.arguments.rare import ROUTE_LINE, RULE_LINE, USE_IPVLAN, USE_VMAC
 from kcc.language.arguments.scripts import SCRIPT
 from kcc.language.arguments.track import (
     PEER_LINE,
@@ -19,13 +18,11 @@ from kcc.language.arguments.words import (
     MAYBE_BOOL,
     NAME,
     EnumArg,
-    RestArg,
     SecretArg,
 )
 from kcc.language.keywords.vrrp_common import notify, script, trackers
 from kcc.language.tree import (
     CARRIED,
-    CHECKED,
     PARTLY_RUN,
     RUN,
     Extra,
@@ -164,7 +161,7 @@ _STATE = (
     leaf(
         "kernel_rx_buf_size",
         UINT(),
-        CHECKED,
+        CARRIED,
         "the system's",
         "Receive buffer of the VRRP socket.",
         unit="bytes",
@@ -221,32 +218,32 @@ _ADDRESSES = (
     flag(
         "promote_secondaries", RUN, "off", "A deleted primary address makes a secondary one primary (sysctl)."
     ),
-    lines("virtual_routes", ROUTE_LINE, CHECKED, "Routes that the master has."),
-    lines("virtual_rules", RULE_LINE, CHECKED, "Routing rules that the master has."),
+    lines("virtual_routes", ROUTE_LINE, CARRIED, "Routes that the master has."),
+    lines("virtual_rules", RULE_LINE, CARRIED, "Routing rules that the master has."),
 )
 
 _LINK = (
     leaf(
         "use_vmac",
-        RestArg("[[name] IFNAME] [MAC] [netlink_notify_msg] [group GROUP]"),
-        CHECKED,
+        USE_VMAC,
+        CARRIED,
         "off",
         "Use the virtual router's MAC address (RFC 9568 section 7.3).",
     ),
-    flag("use_vmac_addr", CHECKED, "off", "Put addresses of other interfaces on VMACs too."),
-    flag("vmac_xmit_base", CHECKED, "off", "Send adverts from the interface below the VMAC."),
+    flag("use_vmac_addr", CARRIED, "off", "Put addresses of other interfaces on VMACs too."),
+    flag("vmac_xmit_base", CARRIED, "off", "Send adverts from the interface below the VMAC."),
     leaf(
         "use_ipvlan",
-        RestArg("[[name] IFNAME] [IP[/LEN]] [bridge|private|vepa] [group GROUP]"),
-        CHECKED,
+        USE_IPVLAN,
+        CARRIED,
         "off",
         "Put the addresses on an ipvlan.",
     ),
-    leaf("vrf", IFNAME, CHECKED, "none", "VRF that a unicast instance without an interface belongs to."),
+    leaf("vrf", IFNAME, CARRIED, "none", "VRF that a unicast instance without an interface belongs to."),
     flag("dont_track_primary", RUN, "off", "The state of the own interface does not matter."),
     flag(
         "linkbeat_use_polling",
-        CHECKED,
+        CARRIED,
         "off",
         "Ask the interface for its link state by polling.",
         deprecated_by="linkbeat_interfaces",
@@ -255,7 +252,7 @@ _LINK = (
     leaf(
         "lvs_sync_daemon_interface",
         IFNAME,
-        CHECKED,
+        CARRIED,
         "none",
         "Old form of lvs_sync_daemon.",
         deprecated_by="lvs_sync_daemon in global_defs",
@@ -312,7 +309,7 @@ _GARP = (
     leaf(
         "garp_extra_if",
         EXTRA_IF_OR_OFF,
-        CHECKED,
+        CARRIED,
         "vrrp_garp_extra_if",
         "Repeat gratuitous ARP on the interface below a VMAC.",
         unit="seconds",
@@ -321,7 +318,7 @@ _GARP = (
     leaf(
         "vmac_garp_intvl",
         EXTRA_IF_OR_OFF,
-        CHECKED,
+        CARRIED,
         "vrrp_garp_extra_if",
         "Old name of garp_extra_if.",
         unit="seconds",
@@ -353,13 +350,13 @@ _AUTH = (
     block(
         "auth_hmac",
         (),
-        CHECKED,
+        CARRIED,
         "Keyed hash over adverts, an extension of keepalived.",
         (
             leaf(
                 "key",
                 HMAC_KEY,
-                CHECKED,
+                CARRIED,
                 "none",
                 "A key with its number.",
                 repeat=Repeat.ADD,
@@ -369,7 +366,7 @@ _AUTH = (
             leaf(
                 "active_key",
                 UINT(1, 255),
-                CHECKED,
+                CARRIED,
                 "",
                 "Number of the key that adverts are made with.",
                 required=True,
@@ -377,18 +374,18 @@ _AUTH = (
             leaf(
                 "time_window",
                 UINT(1, 300),
-                CHECKED,
+                CARRIED,
                 "3 × advert_int, within 5 to 300",
                 "How old an advert may be.",
                 unit="seconds",
             ),
             leaf(
-                "anti_replay", EnumArg("time", "monotonic"), CHECKED, "time", "How repeated adverts are told."
+                "anti_replay", EnumArg("time", "monotonic"), CARRIED, "time", "How repeated adverts are told."
             ),
             leaf(
                 "mode",
                 EnumArg("enforce", "permissive", "receive-only"),
-                CHECKED,
+                CARRIED,
                 "enforce",
                 "What happens to adverts without a valid hash.",
             ),

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from kcc.lower.lvs.http import lower_urls
+from kcc.lower.lvs.watched import bfd_check, file_check
 from kcc.lower.scope import wrote
 from kcc.lower.scripts import account
-from kir.model import Checker, Endpoint, HttpCheck, MiscCheck, TcpCheck, Timing
+from kir.model import (
+    Checker,
+    DnsCheck,
+    Endpoint,
+    HttpCheck,
+    MiscCheck,
+    PingCheck,
+    SmtpCheck,
+    TcpCheck,
+    Timing,
+    UdpCheck,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,22 +32,27 @@ if TYPE_CHECKING:
 SECOND = 1_000_000
 DELAY_LOOP_US = 60 * SECOND
 CONNECT_TIMEOUT_US = 5 * SECOND
+DNS_PORT = 53
 # What a kind of check does where nobody says anything (keepalived.conf(5)): retries and the delay before one.
-_RETRY = {"MISC_CHECK": 0}
+_RETRY = {"MISC_CHECK": 0, "DNS_CHECK": 3}
 _BEFORE_RETRY_US = {"HTTP_GET": 3 * SECOND, "SSL_GET": 3 * SECOND}
 
 
 def lower_checkers(server: ServerDraft, blocks: list[Node]) -> tuple[Checker, ...]:
-    """The checks that the IR carries, in the order of the text. What it cannot carry is reported as uncovered elsewhere."""
+    """The checks, in the order of the text, without those that keepalived drops."""
     found: list[Checker] = []
     for node in blocks:
-        make = _KINDS.get(node.keyword.name)
+        kind = node.keyword.name
+        make = _KINDS.get(kind)
         if make is None:
             continue
-        made = make(server, node)
-        if made is not None:
-            server.pool.scope.nodes[f"{server.path}/checker/{node.keyword.name} {len(found)}"] = node
-            found.append(made)
+        # The old form of SMTP_CHECK: each `host` is a check of its own, and takes only the name in the HELO from outside.
+        hosts = node.children("host") if kind == "SMTP_CHECK" and node.blocks else ()
+        for block in hosts or (node,):
+            made = _smtp(server, block, node) if block is not node else make(server, node)
+            if made is not None:
+                server.pool.scope.nodes[f"{server.path}/checker/{kind} {len(found)}"] = block
+                found.append(made)
     return tuple(found)
 
 
@@ -62,12 +81,17 @@ def _timing(server: ServerDraft, node: Node) -> Timing:
             delay_loop_us=loop,
             warmup_us=loop if warmup is None else warmup,
             retry=_RETRY.get(kind, 1) if retry is None else retry,
-            delay_before_retry_us=_BEFORE_RETRY_US.get(kind, SECOND) if pause is None else pause,
+            delay_before_retry_us=_pause(kind, loop) if pause is None else pause,
             alpha=alpha,
             log_all_failures=log_all,
         )
         scope.made[key] = made
     return made
+
+
+def _pause(kind: str, loop: int) -> int:
+    """The delay before a retry where nobody says anything."""
+    return loop if kind == "DNS_CHECK" else _BEFORE_RETRY_US.get(kind, SECOND)
 
 
 def _endpoint(server: ServerDraft, node: Node) -> Endpoint | None:
@@ -135,6 +159,69 @@ def _http(server: ServerDraft, node: Node) -> Checker | None:
     )
 
 
+def _smtp(server: ServerDraft, node: Node, outer: Node | None = None) -> Checker | None:
+    endpoint = _endpoint(server, node)
+    if endpoint is None:
+        return None
+    helo = (outer or node).get("helo_name", "smtpchecker.keepalived.org")
+    return SmtpCheck(timing=_timing(server, node), endpoint=endpoint, helo_name=helo)
+
+
+def _dns(server: ServerDraft, node: Node) -> Checker | None:
+    endpoint = _endpoint(server, node)
+    if endpoint is None:
+        return None
+    if not endpoint.port:
+        endpoint = msgspec.structs.replace(endpoint, port=DNS_PORT)
+    return DnsCheck(
+        timing=_timing(server, node),
+        endpoint=endpoint,
+        type=node.get("type", "SOA"),
+        name=_domain(node.get("name", ".")),
+    )
+
+
+def _domain(name: str) -> str:
+    """A domain name without the dot at its end, in lower case (RFC 4343); the root is ``.``."""
+    return name.rstrip(".").lower() or "."
+
+
+def _ping(server: ServerDraft, node: Node) -> Checker | None:
+    endpoint = _endpoint(server, node)
+    if endpoint is None:
+        return None
+    return PingCheck(
+        timing=_timing(server, node), endpoint=msgspec.structs.replace(endpoint, port=0, bind_port=0)
+    )
+
+
+def _udp(server: ServerDraft, node: Node) -> Checker | None:
+    endpoint = _endpoint(server, node)
+    if endpoint is None:
+        return None
+    low, high = node.get("min_reply_length", 0), node.get("max_reply_length", 255)
+    if low > high:
+        server.pool.scope.say(
+            "KC0812",
+            f"`UDP_CHECK` of {server.address}: `min_reply_length` {low} is above `max_reply_length` {high}",
+            node.fields.get("min_reply_length", node),
+            consequence="no reply is good: the server is taken out of the pool",
+            help=f"add `max_reply_length {low}`, or more"
+            if "max_reply_length" not in node.fields
+            else "swap them",
+        )
+    payload, reply = node.get("payload"), node.get("require_reply")
+    return UdpCheck(
+        timing=_timing(server, node),
+        endpoint=endpoint,
+        payload=payload.lower() if payload is not None else None,
+        require_reply=reply is not None,
+        reply=reply.lower() if reply else None,
+        min_reply_length=low,
+        max_reply_length=high,
+    )
+
+
 def _misc(server: ServerDraft, node: Node) -> Checker | None:
     path = node.get("misc_path")
     if path is None or not path.argv:
@@ -163,4 +250,10 @@ _KINDS: dict[str, Callable[[ServerDraft, Node], Checker | None]] = {
     "HTTP_GET": _http,
     "SSL_GET": _http,
     "MISC_CHECK": _misc,
+    "SMTP_CHECK": _smtp,
+    "DNS_CHECK": _dns,
+    "UDP_CHECK": _udp,
+    "PING_CHECK": _ping,
+    "FILE_CHECK": file_check,
+    "BFD_CHECK": bfd_check,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kcc.lower.scope import wrote
-from kir.model import StatusRange, Url
+from kir.model import Regex, StatusRange, Url
 
 if TYPE_CHECKING:
     from kcc.language.parsed import Field, Node
@@ -61,7 +61,8 @@ def _url(server: ServerDraft, node: Node, block: Node, path: str) -> Url:
     single = block.fields.get("status_code")
     said = status if status else [single] if single is not None else []
     host = inner or server.virtualhost
-    key = (Url, path, host, sni, block.get("digest"), tuple(field.value for field in said), compliant)
+    regex = _regex(server, block) if len(block.fields) > 1 else None
+    key = (Url, path, host, sni, block.get("digest"), tuple(field.value for field in said), compliant, regex)
     scope = server.pool.scope
     made: Url | None = scope.made.get(key)
     if made is None:
@@ -73,8 +74,49 @@ def _url(server: ServerDraft, node: Node, block: Node, path: str) -> Url:
             digest=digest.lower() if digest else None,
             status=status_ranges(said),
             tls_compliant=compliant,
+            regex=regex,
         )
     return made
+
+
+_REGEX = ("regex_no_match", "regex_options", "regex_min_offset", "regex_max_offset", "regex_stack")
+
+
+def _regex(server: ServerDraft, block: Node) -> Regex | None:
+    """The expression with its options. Options alone, and offsets that leave no room, are cleared."""
+    fields = block.fields
+    pattern = block.get("regex")
+    if pattern is None:
+        alone = next((name for name in _REGEX if name in fields), None)
+        if alone is not None and not wrote(block, "regex"):
+            server.pool.scope.say(
+                "KC0809",
+                f"`{alone}` without `regex`",
+                fields[alone],
+                consequence="keepalived ignores it: the content of the page is not looked at",
+                help="add `regex EXPRESSION`, or remove the line",
+            )
+        return None
+    low, high = block.get("regex_min_offset", 0), block.get("regex_max_offset")
+    if high is not None and low >= high:
+        server.pool.scope.say(
+            "KC0809",
+            f"`regex_min_offset` {low} is not below `regex_max_offset` {high}",
+            fields.get("regex_min_offset", fields["regex_max_offset"]),
+            consequence="keepalived clears both: the expression may match anywhere",
+            help="write a larger `regex_max_offset`",
+        )
+        low, high = 0, None
+    stack = block.get("regex_stack")
+    return Regex(
+        pattern=pattern,
+        no_match=block.get("regex_no_match", False),
+        options=tuple(sorted(set(block.get("regex_options", ())))),
+        min_offset=low,
+        max_offset=high,
+        stack_start=stack[0] if stack else None,
+        stack_max=stack[1] if stack else None,
+    )
 
 
 def status_ranges(said: list[Field]) -> tuple[StatusRange, ...]:

@@ -88,6 +88,7 @@ def lower_real_server(draft: PoolDraft, node: Node) -> RealServer | None:
         notify_up=script(get("notify_up"), draft.scope) if "notify_up" in fields else None,
         notify_down=script(get("notify_down"), draft.scope) if "notify_down" in fields else None,
         smtp_alert=get("smtp_alert", draft.alert),
+        snmp_name=get("snmp_name"),
         checkers=lower_checkers(server, blocks) if blocks else (),
     )
 

@@ -36,9 +36,10 @@ def lower_virtual_servers(root: Node, scope: Scope) -> tuple[VirtualServer, ...]
     found: list[VirtualServer] = []
     services: dict[str, Node] = {}
     names: dict[str, Node] = {}
-    for node in root.blocks:
+    for position, node in enumerate(root.blocks):
         if node.keyword.name != "virtual_server" or not node.head:
             continue
+        scope.at = position
         made = _lower(node, scope, groups, services, names)
         if made is not None:
             found.append(made)
@@ -109,6 +110,7 @@ def _lower(
         sorry_server=sorry,
         real_servers=tuple(servers),
         delay_loop_us=draft.timing[0] if draft.timing[0] is not None else 60 * SECOND,
+        snmp_name=draft.get("snmp_name"),
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from kcc.diagnostics.model import Severity
 from kcc.lower.scope import wrote
 from kcc.lower.vrrp.draft import MULTICAST_MTU
 from kcc.lower.vrrp.identity import family_name
+from kcc.lower.vrrp.link import on_vmac
 from kir.model import Address
 
 if TYPE_CHECKING:
@@ -69,7 +72,18 @@ def _address(draft: Draft, line: Field, seen: dict[str, Statement]) -> Address |
         )
         return None
     seen[value.address] = line.statement
-    return make_address(value, device)
+    made = make_address(value, device)
+    why = on_vmac(draft, device, value.family) if value.use_vmac else None
+    if why is None:
+        return made
+    draft.say(
+        "KC0556",
+        f"`{draft.name}`: `use_vmac` of {value.address} is redundant",
+        line.statement,
+        consequence=f"keepalived ignores the word: {why}",
+        help="remove the word",
+    )
+    return msgspec.structs.replace(made, use_vmac=False)
 
 
 def make_address(value: AddressLine, device: str) -> Address:
@@ -101,6 +115,7 @@ def make_address(value: AddressLine, device: str) -> Address:
         preferred_lft_s=lifetime,
         track=not value.no_track,
         track_group=value.track_group,
+        use_vmac=value.use_vmac,
     )
 
 

@@ -27,8 +27,9 @@ def lower_vrrp(
     }
     known: dict[str, ScriptEntry] = {}
     instances: dict[str, VrrpInstance] = {}
-    waiting: list[tuple[GroupEntry, dict[str, ScriptEntry]]] = []
-    for node in root.blocks:
+    waiting: list[tuple[GroupEntry, dict[str, ScriptEntry], int]] = []
+    for position, node in enumerate(root.blocks):
+        scope.at = position
         kind = node.keyword.name
         if kind == "vrrp_script" and node.head and all_scripts[node.head[0]] is node:
             entry = lower_script(node, scope)
@@ -41,9 +42,10 @@ def lower_vrrp(
         elif kind == "vrrp_sync_group" and node.head and node.head[0] in groups:
             group = groups[node.head[0]]
             if group.node is node:
-                waiting.append((group, dict(known)))
+                waiting.append((group, dict(known), position))
     sync_groups = []
-    for group, seen in waiting:
+    for group, seen, position in waiting:
+        scope.at = position
         sync = lower_group(group, scope, seen, all_scripts, instances)
         if sync is not None:
             sync_groups.append(sync)

@@ -64,19 +64,17 @@ def settle_authentication(draft: Draft) -> None:
 
 
 def _accept(draft: Draft, kind: Field, password: str) -> None:
-    if kind.value == "AH":
-        if draft.state == "MASTER" and not draft.owner:
-            draft.say(
-                "KC0514",
-                f"`{draft.name}`: `state MASTER` does not work with AH authentication",
-                draft.at("state"),
-                consequence="keepalived starts it as BACKUP",
-                help="write `state BACKUP`",
-                also=((kind, "AH is asked for here"),),
-            )
-            draft.state = "BACKUP"
-        return
+    if kind.value == "AH" and draft.state == "MASTER" and not draft.owner:
+        draft.say(
+            "KC0514",
+            f"`{draft.name}`: `state MASTER` does not work with AH authentication",
+            draft.at("state"),
+            consequence="keepalived starts it as BACKUP",
+            help="write `state BACKUP`",
+            also=((kind, "AH is asked for here"),),
+        )
+        draft.state = "BACKUP"
     octets = password.encode("utf-8", "surrogateescape")[:PASS_OCTETS]
     draft.authentication = Authentication(
-        type="PASS", password=Secret(secret=octets.decode("utf-8", "replace"))
+        type="AH" if kind.value == "AH" else "PASS", password=Secret(secret=octets.decode("utf-8", "replace"))
     )

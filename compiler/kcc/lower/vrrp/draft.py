@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kcc.language.parsed import Field, Node
     from kcc.lower.lowered import Where
     from kcc.lower.scope import Scope
-    from kir.model import Address, Authentication, Peer
+    from kir.model import Address, Authentication, Hmac, Ipvlan, Peer, Vmac
 
 MULTICAST_MTU = 1500
 OWNER = 255
@@ -48,6 +48,12 @@ class Draft(msgspec.Struct, eq=False):
     multicast: str | None = None
     ttl: int | None = None
     authentication: Authentication | None = None
+    hmac: Hmac | None = None
+    vmac: Vmac | None = None
+    ipvlan: Ipvlan | None = None
+    xmit_base: bool = False
+    promote_secondaries: bool = False
+    vrf: str | None = None
     vips: list[Address] = msgspec.field(default_factory=list)
     excluded: list[Address] = msgspec.field(default_factory=list)
 

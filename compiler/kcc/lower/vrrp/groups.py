@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kcc.lower.scripts import notify
-from kcc.lower.vrrp.tracking import Watcher, interfaces, scripts
-from kir.model import SyncGroup, VrrpInstance
+from kcc.lower.vrrp.tracking import Watcher, interfaces, scripts, watched
+from kir.model import SyncGroup, TrackedBfd, TrackedFile, TrackedProcess, VrrpInstance
 
 if TYPE_CHECKING:
     from kcc.language.parsed import Field, Node
@@ -124,6 +124,9 @@ def lower_group(
         members=members,
         track_interfaces=interfaces(watcher, scope),
         track_scripts=scripts(watcher, scope, known, all_scripts),
+        track_files=watched(watcher, scope, TrackedFile),
+        track_processes=watched(watcher, scope, TrackedProcess),
+        track_bfds=watched(watcher, scope, TrackedBfd),
         tracking_weight=entry.tracking_weight,
         notify=notify(node, scope),
         notify_priority_changes=node.get("notify_priority_changes", scope.defaults.notify_priority_changes),

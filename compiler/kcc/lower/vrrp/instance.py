@@ -11,16 +11,18 @@ from kcc.lower.vrrp.addresses import judge_count, settle_addresses
 from kcc.lower.vrrp.authentication import settle_authentication
 from kcc.lower.vrrp.draft import Draft
 from kcc.lower.vrrp.identity import settle_family, settle_link, settle_state, settle_version
+from kcc.lower.vrrp.link import settle_vmac
 from kcc.lower.vrrp.peers import settle_peers
 from kcc.lower.vrrp.timers import garp, link_delays, settle_advert_int, settle_down_timer, settle_preemption
-from kcc.lower.vrrp.tracking import Watcher, interfaces, scripts
-from kir.model import VrrpInstance
+from kcc.lower.vrrp.tracking import Watcher, interfaces, scripts, watched
+from kir.model import TrackedBfd, TrackedFile, TrackedProcess, VrrpInstance
 
 if TYPE_CHECKING:
     from kcc.language.parsed import Node
     from kcc.lower.scope import Scope
     from kcc.lower.vrrp.groups import GroupEntry
     from kcc.lower.vrrp.scripts import ScriptEntry
+    from kir.model import Route, Rule
 
 
 def lower_instance(
@@ -42,19 +44,28 @@ def lower_instance(
     settle_peers(draft)
     settle_authentication(draft)
     runnable = settle_link(draft)
+    settle_vmac(draft, vrid)
     settle_addresses(draft)
     settle_preemption(draft)
     settle_down_timer(draft)
     settle_advert_int(draft)
+    if node.blocks and any(block.keyword.name == "auth_hmac" for block in node.blocks):
+        from kcc.lower.vrrp.hmac import settle_hmac
+
+        settle_hmac(draft)
     judge_count(draft)
     watcher = Watcher("vrrp_instance", draft.name, node, draft)
     track_interfaces = interfaces(watcher, scope)
     track_scripts = scripts(watcher, scope, known, all_scripts)
+    track_files = watched(watcher, scope, TrackedFile)
+    track_processes = watched(watcher, scope, TrackedProcess)
+    track_bfds = watched(watcher, scope, TrackedBfd)
     accept = _accept(draft)
     lower_no_advert, higher_advert = _answers(draft)
     ignore_adverts = _owner_ignores(draft)
     expired = _timer_expired(draft)
     down, up = link_delays(draft)
+    routes, rules = _routes(draft)
     if vrid is None or not runnable:
         return None
     group_fields = {} if group is None else group.node.fields
@@ -92,10 +103,23 @@ def lower_instance(
         authentication=draft.authentication,
         vips=tuple(draft.vips),
         excluded_vips=tuple(draft.excluded),
-        promote_secondaries=draft.get("promote_secondaries", False),
+        routes=routes,
+        rules=rules,
+        promote_secondaries=draft.promote_secondaries,
+        hmac=draft.hmac,
+        vmac=draft.vmac,
+        ipvlan=draft.ipvlan,
+        vmac_addresses=draft.get("use_vmac_addr", False),
+        xmit_base=draft.xmit_base,
+        vrf=draft.vrf,
+        linkbeat=draft.get("linkbeat_use_polling", False),
+        rx_buffer_size=draft.get("kernel_rx_buf_size", 0),
         track_primary=not draft.get("dont_track_primary", False),
         track_interfaces=track_interfaces,
         track_scripts=track_scripts,
+        track_files=track_files,
+        track_processes=track_processes,
+        track_bfds=track_bfds,
         garp=garp(draft),
         lower_prio_no_advert=lower_no_advert,
         higher_prio_send_advert=higher_advert,
@@ -112,6 +136,14 @@ def lower_instance(
         smtp_alert=alert,
         sync_group=None if group is None else group.name,
     )
+
+
+def _routes(draft: Draft) -> tuple[tuple[Route, ...], tuple[Rule, ...]]:
+    if not any(block.keyword.name in ("virtual_routes", "virtual_rules") for block in draft.node.blocks):
+        return (), ()
+    from kcc.lower.routes import lower_routes
+
+    return lower_routes(draft.node, draft.path, draft.name, draft.scope)
 
 
 def _vrid(draft: Draft) -> int | None:

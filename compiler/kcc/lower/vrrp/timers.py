@@ -151,7 +151,8 @@ def garp(draft: Draft) -> Garp:
         get("garp_master_refresh"),
         get("garp_master_refresh_repeat", default.garp_refresh_repeat),
     )
-    key = ("garp", *own, delay_us, repeat)
+    everywhere, extra = get("garp_extra_if", default.garp_extra)
+    key = ("garp", *own, delay_us, repeat, everywhere, extra)
     made: Garp = draft.scope.once(
         key,
         lambda: Garp(
@@ -163,6 +164,8 @@ def garp(draft: Draft) -> Garp:
             lower_prio_repeat=repeat,
             arp_interval_us=default.garp_interval_us,
             na_interval_us=default.gna_interval_us,
+            extra_interval_us=extra * SECOND,
+            extra_all=everywhere and extra > 0,
         ),
     )
     return made

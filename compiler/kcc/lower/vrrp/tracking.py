@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from kir.model import TrackedInterface, TrackedScript
+from kcc.lower.tracked import find
+from kir.model import TrackedBfd, TrackedFile, TrackedInterface, TrackedProcess, TrackedScript
 
 if TYPE_CHECKING:
     from kcc.language.parsed import Field, Node, TrackLine
@@ -125,6 +126,59 @@ def scripts(
             weight = 0
         found[value.name] = TrackedScript(name=value.name, weight=weight, reverse=reverse)
         scope.nodes[f"{watcher.path}/track_script/{value.name}"] = line.statement
+    return tuple(found.values())
+
+
+_Tracked = TypeVar("_Tracked", TrackedFile, TrackedProcess, TrackedBfd)
+
+_NAMED: dict[type, tuple[str, str]] = {
+    TrackedFile: ("track_file", "track_file"),
+    TrackedProcess: ("track_process", "vrrp_track_process"),
+    TrackedBfd: ("track_bfd", "bfd_instance"),
+}
+
+
+def watched(watcher: Watcher, scope: Scope, made: type[_Tracked]) -> tuple[_Tracked, ...]:
+    """``track_file``, ``track_process`` or ``track_bfd``: what is named must stand above."""
+    block, kind = _NAMED[made]
+    found: dict[str, _Tracked] = {}
+    for line in watcher.node.all_lines(block):
+        value: TrackLine = line.value
+        if _twice(watcher, scope, block, line, value.name in found):
+            continue
+        entry, wrong, help_ = find(scope, kind, value.name)
+        if entry is None:
+            if wrong:
+                scope.say(
+                    "KC0614",
+                    f"`{watcher.name}`: {wrong}",
+                    line.statement,
+                    consequence=f"keepalived drops the line: `{watcher.name}` does not follow it",
+                    help=help_,
+                )
+            continue
+        weight = entry.weight if value.weight is None else value.weight
+        reverse = entry.reverse if value.reverse is None else value.reverse
+        # keepalived does not look at the weights of processes in an instance.
+        judged = weight and not (block == "track_process" and watcher.draft is not None)
+        why = watcher.refuses_weight() if judged else None
+        if why is not None:
+            drops = watcher.drops and not (block == "track_file" and weight == 1)
+            scope.say(
+                "KC0605" if watcher.draft is None or watcher.draft.owner else "KC0604",
+                f"`{watcher.name}`: weight {weight} of {kind} `{value.name}` has no effect: {why}",
+                line.statement,
+                consequence="keepalived does not track it here"
+                if drops
+                else "keepalived uses weight 0: a failure means FAULT",
+                help=watcher.weight_help(),
+                also=() if value.weight is not None else ((entry.node, "it is defined here"),),
+            )
+            if drops:
+                continue
+            weight = 0
+        found[value.name] = made(name=value.name, weight=weight, reverse=reverse)
+        scope.nodes[f"{watcher.path}/{block}/{value.name}"] = line.statement
     return tuple(found.values())
 
 

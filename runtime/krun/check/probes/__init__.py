@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kir.model import Checker, HttpCheck, TcpCheck
+from kir.model import Checker, HttpCheck, MiscCheck, TcpCheck
 from krun.check.probes.base import Done, Environment, Probe
 from krun.check.probes.http import HttpProbe
 from krun.check.probes.misc import MiscProbe, ScriptRunner
@@ -19,4 +19,6 @@ def make_probe(
         return TcpProbe(environment, checker.endpoint, done)
     if isinstance(checker, HttpCheck):
         return HttpProbe(environment, checker, url, done)
-    return MiscProbe(scripts, checker, label, done)
+    if isinstance(checker, MiscCheck):
+        return MiscProbe(scripts, checker, label, done)
+    raise TypeError(f"no probe for {type(checker).__name__}: its feature is refused before a check is made")
