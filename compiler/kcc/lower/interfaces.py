@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kcc.diagnostics.model import Severity
 from kir.model import GarpGroup, InterfaceDelay, Linkbeat
 
 if TYPE_CHECKING:
@@ -55,13 +56,17 @@ def lower_garp_groups(root: Node, scope: Scope) -> tuple[GarpGroup, ...]:
             if first is field:
                 names.append(field.value)
                 continue
+            again = field.value in names
             scope.say(
                 "KC0561",
-                f"{field.value} is in a `garp_group` already",
+                f"{field.value} is in {'this' if again else 'a'} `garp_group` already",
                 field.span(),
-                consequence="keepalived ignores it here",
+                consequence="nothing changes"
+                if again
+                else "keepalived ignores it here: the first group paces it",
                 help="remove one of the two",
                 also=((first, "first named here"),),
+                severity=Severity.WARNING if again else None,
             )
         if not names:
             continue
