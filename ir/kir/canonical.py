@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -69,13 +70,13 @@ def canonical(config: Config) -> Config:
         bfd_instances=tuple(sorted(config.bfd_instances, key=lambda b: b.name)),
         track_files=tuple(sorted(config.track_files, key=lambda f: f.name)),
         track_processes=tuple(sorted(config.track_processes, key=lambda p: p.name)),
-        virtual_servers=tuple(
-            sorted(
-                map(_server, config.virtual_servers),
-                key=lambda v: (*map(service_key, v.services[:1]), v.name),
-            )
-        ),
+        virtual_servers=in_order(map(canonical_server, config.virtual_servers)),
     )
+
+
+def in_order(servers: Iterable[VirtualServer]) -> tuple[VirtualServer, ...]:
+    """Virtual servers that are canonical themselves, sorted as a canonical configuration has them."""
+    return tuple(sorted(servers, key=lambda v: (*map(service_key, v.services[:1]), v.name)))
 
 
 def _instance(instance: VrrpInstance) -> VrrpInstance:
@@ -107,7 +108,8 @@ def _rules(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     return tuple(sorted(rules, key=lambda r: (r.family, r.priority)))
 
 
-def _server(server: VirtualServer) -> VirtualServer:
+def canonical_server(server: VirtualServer) -> VirtualServer:
+    """What `canonical` does to one virtual server."""
     return msgspec.structs.replace(
         server,
         services=tuple(sorted(server.services, key=service_key)),
@@ -121,9 +123,30 @@ _digest_encoder = msgspec.json.Encoder(order="sorted")
 
 def digest(config: Config) -> str:
     """``sha256:`` and the hash of the canonical JSON of ``config``: equal exactly for equal meaning."""
-    return raw_digest(canonical(config))
+    return canonical_digest(canonical(config))
 
 
 def raw_digest(content: Any) -> str:
     """The same of JSON values that are canonical already."""
     return "sha256:" + hashlib.sha256(_digest_encoder.encode(content)).hexdigest()
+
+
+def canonical_digest(config: Config) -> str:
+    """The same of a configuration that is canonical already, piece by piece: the text of a large one needs no room."""
+    text = hashlib.sha256()
+    encode = _digest_encoder.encode
+    for number, name in enumerate(_FIELDS):
+        text.update(f'{"," if number else "{"}"{name}":'.encode())
+        value = getattr(config, name)
+        if not isinstance(value, tuple):
+            text.update(encode(value))
+            continue
+        text.update(b"[")
+        for position, item in enumerate(value):
+            text.update(b"," + encode(item) if position else encode(item))
+        text.update(b"]")
+    text.update(b"}")
+    return "sha256:" + text.hexdigest()
+
+
+_FIELDS = tuple(sorted(Config.__struct_encode_fields__))

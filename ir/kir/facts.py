@@ -16,7 +16,7 @@ import msgspec
 
 from kir.model.base import U32, Model, Octet
 
-VERSION = "1.0"
+VERSION = "1.1"
 """Major and minor number of this format: a reader refuses another major number, and ignores what a newer minor one adds."""
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -51,7 +51,8 @@ class Interface(_Fact, frozen=True):
 
     ``flags`` are names of IFF_* in lower case, sorted: ``arp`` (no IFF_NOARP), ``loopback``, ``multicast``, ``running``
     (IFF_UP and IFF_RUNNING). ``mac`` is text (``00:16:3e:…``), empty where it has none. ``master`` names the interface that
-    it is a port of. ``mtu`` in octets.
+    it is a port of. ``mtu`` in octets. ``hardware``: ARPHRD number (1 Ethernet, 772 loopback), None in facts of version 1.0.
+    ``lower`` names the interface that a virtual one is on (``ip link``: behind the ``@``), where that is in the same namespace.
     """
 
     name: str
@@ -60,6 +61,8 @@ class Interface(_Fact, frozen=True):
     flags: tuple[str, ...] = ()
     mac: str = ""
     master: str | None = None
+    hardware: U32 | None = None
+    lower: str | None = None
     addresses: tuple[InterfaceAddress, ...] = ()
 
 
@@ -111,11 +114,19 @@ class File(_Fact, frozen=True):
 
 
 class Kernel(_Fact, frozen=True):
-    """``release`` as uname(2) has it. ``ipvs``: the kernel has IPVS, or could load it when it was asked. ``ipv6``: it has IPv6."""
+    """``release`` as uname(2) has it. ``ipvs``: the kernel has IPVS, or could load it when it was asked. ``ipv6``: it has IPv6.
+
+    ``schedulers``: names of the IPVS schedulers that it has or could load (``wlc``); ``nftables``, ``macvlan`` and ``ipvlan``
+    likewise. None: that was not found out (facts of version 1.0, or a kernel whose modules cannot be seen).
+    """
 
     release: str
     ipvs: bool
     ipv6: bool
+    schedulers: tuple[str, ...] | None = None
+    nftables: bool | None = None
+    macvlan: bool | None = None
+    ipvlan: bool | None = None
 
 
 class Facts(_Fact, frozen=True):

@@ -85,12 +85,6 @@ NOT_RUN = frozenset(
         "track_file",
         "track_process",
         "bfd",
-        "vrrp.routes",
-        "vrrp.rules",
-        "static.addresses",
-        "static.routes",
-        "static.rules",
-        "track_group",
         "vrrp.auth_ah",
         "vrrp.hmac",
         "vrrp.vmac",
@@ -112,7 +106,6 @@ NOT_RUN = frozenset(
         "daemon.files",
         "daemon.process",
         "vrrp.igmp",
-        "mail",
         "fifo",
     }
 )
@@ -129,6 +122,11 @@ Use = tuple[str, tuple[str, ...]]
 def needed(config: Config) -> tuple[str, ...]:
     """The features that ``config`` needs, sorted."""
     return tuple(sorted({name for name, _ in uses(config)}))
+
+
+def of_server(server: VirtualServer) -> set[str]:
+    """The features that a virtual server needs, whatever is around it."""
+    return {name for name, _ in _ipvs(server)}
 
 
 def uses(config: Config) -> Iterator[Use]:

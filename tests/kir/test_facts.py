@@ -53,6 +53,18 @@ def test_a_newer_minor_version_may_say_more() -> None:
     assert loads(json.dumps(body).encode()) == msgspec.structs.replace(FACTS, facts="1.7")
 
 
+def test_what_older_facts_do_not_say_is_unknown() -> None:
+    body = json.loads(dumps(FACTS))
+    for name in ("schedulers", "nftables", "macvlan", "ipvlan"):
+        del body["kernel"][name]
+    for name in ("hardware", "lower"):
+        del body["interfaces"][0][name]
+    facts = loads(json.dumps(body).encode())
+    assert facts.kernel.schedulers is None
+    assert facts.kernel.nftables is None
+    assert facts.interfaces[0].hardware is None
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"x", b"[" * 100_000, b"\xff\xfe", b"{}", b'{"facts": 1}', b'{"facts": "2.0"}']
 )

@@ -8,12 +8,13 @@ from pathlib import Path
 import msgspec
 
 from kcc.commands.beyond import Beyond
+from kcc.commands.diff_against import Against, against
 from kcc.commands.verdicts import verdict
 from kcc.compile import compile_input, options_for
 from kcc.diagnostics.model import Diagnostic
 from kcc.diagnostics.pages import Example
 from kcc.source.options import Options
-from kir.codec import canonical, digest
+from kir.canonical import canonical, canonical_digest
 from kir.facts import Facts, load_path
 from kir.model import Config
 from support.cluster_cases import facts_of
@@ -26,7 +27,7 @@ def write(example: Example, folder: Path) -> Path:
         text = text.replace("…", "x" * int(example.options["long"]))
     if "digest" in example.options:
         config = msgspec.convert(json.loads(text)["config"], Config)
-        text = text.replace("sha256:…", digest(canonical(config)))
+        text = text.replace("sha256:…", canonical_digest(canonical(config)))
     path = folder / example.file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode(example.options.get("encoding", "utf-8")))
@@ -46,6 +47,10 @@ def check(examples: tuple[Example, ...], folder: Path) -> list[Diagnostic]:
     if "cluster" in wanted or "host" in wanted:
         return _beyond(examples, options)
     result = compile_input(wanted.get("check", main.file), options, building="build" in wanted)
+    if "against" in wanted:
+        compared = against(wanted["against"], result, options)
+        assert isinstance(compared, Against)
+        compared.judge(wanted["max-impact"])
     return verdict(result).items
 
 

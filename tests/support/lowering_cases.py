@@ -1,7 +1,7 @@
 """Golden cases in one file: a configuration, a line of dashes, the diagnostics, and perhaps dashes and an excerpt of the IR.
 
 A diagnostic is a line ``severity code line:column message``; only those of lowering and rules stand there (KC04xx to KC08xx).
-The excerpt is JSON: what it names must be in the IR, what it leaves out is not looked at. ``KCC_UPDATE_GOLDEN=1`` rewrites both.
+A first line ``! target: NAME`` chooses whose rules hold. The excerpt is JSON: what it names must be in the IR, what it leaves out is not looked at. ``KCC_UPDATE_GOLDEN=1`` rewrites both.
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ class Case:
         excerpt = json.loads(parts[2]) if len(parts) > 2 else None
         expected = parts[1].splitlines() if len(parts) > 1 else []
         return cls(path, parts[0], expected, excerpt)
+
+    @property
+    def target(self) -> str:
+        """The release of a first line ``! target: keepalived-2.2.7``."""
+        first = self.text.split("\n", 1)[0]
+        return first.removeprefix("! target: ") if first.startswith("! target: ") else TARGET
 
     def write(self) -> None:
         text = self.text + DASHES + "\n" + "".join(line + "\n" for line in self.expected)
@@ -91,7 +97,7 @@ def refresh(excerpt: Any, actual: Any) -> Any:
 def check(path: Path) -> None:
     """Compare one case with what the compiler says, or rewrite it."""
     case = Case.load(path)
-    lowered, findings = compile_text(case.text)
+    lowered, findings = compile_text(case.text, case.target)
     foreign = [d for d in findings.items if d.severity is Severity.ERROR and not d.code.startswith(OURS)]
     assert not foreign, f"{path.name} is not well-formed: {foreign[0].message} in line {foreign[0].span.line}"
     actual = said(findings)

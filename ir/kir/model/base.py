@@ -14,6 +14,7 @@ class Model(
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
+    gc=False,  # trees of immutable values: no cycle can be made of them, and a large configuration has a million
 ):
     """An immutable piece of the IR. Every field stands in the JSON: no default is left to the reader."""
 

@@ -102,8 +102,8 @@ class Route(Model, frozen=True):
     ``source`` is the preferred source address (``src``).
 
     ``type`` is a number where the kernel's has no name here. ``priority`` None: the kernel's own metric (0, IPv6 1024).
-    ``scope`` None: link for a unicast route without a gateway, host for a local one, else global (ip-route(8)). ``vrf`` names
-    the VRF device whose table is meant. ``mode``: where it goes among routes to the same destination. ``track`` False: it is
+    ``scope`` None: host for a local IPv4 route, link for a broadcast or anycast one, else global; global also for a unicast route
+    without a gateway, as keepalived has it (ip-route(8) would make that link). ``vrf`` names the VRF device whose table is meant. ``mode``: where it goes among routes to the same destination. ``track`` False: it is
     not watched, and keeps its ``protocol``.
     """
 

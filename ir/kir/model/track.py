@@ -73,7 +73,10 @@ class TrackProcess(Model, frozen=True):
 
 
 class TrackGroup(Model, frozen=True):
-    """Instances whose interfaces decide when static addresses, routes and rules are put back. Identity: its name."""
+    """Instances that need static addresses, routes and rules. Identity: its name.
+
+    The members go to FAULT while the interface of one of these things is down, or one of them is lost and cannot be put back.
+    """
 
     name: str
     members: tuple[str, ...]

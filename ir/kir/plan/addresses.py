@@ -6,6 +6,7 @@ An address belongs to the director, not to an instance: an address that moves be
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable
+from socket import inet_aton
 
 import msgspec
 
@@ -31,13 +32,12 @@ def instance_addresses(instance: VrrpInstance) -> Iterable[Address]:
 
 
 def desired_addresses(config: Config, masters: Container[str] | None = None) -> AddressTable:
-    """The addresses of the instances named in ``masters`` (None: this director is master of all)."""
-    return {
-        address_key(a): a
-        for instance in config.vrrp_instances
-        if masters is None or instance.name in masters
-        for a in instance_addresses(instance)
-    }
+    """The static addresses, and those of the instances named in ``masters`` (None: this director is master of all)."""
+    table = {address_key(a): a for a in config.static_addresses}
+    for instance in config.vrrp_instances:
+        if masters is None or instance.name in masters:
+            table.update((address_key(a), a) for a in instance_addresses(instance))
+    return table
 
 
 def differing(old: Address, new: Address) -> frozenset[str]:
@@ -59,12 +59,12 @@ def plan_addresses(
     removes: list[AddressOperation] = []
     for key, address in want.items():
         old = have.get(key)
-        if old is None:
-            if present is None or key not in present:
-                adds.append(_add(address))
-            continue
         if present is not None and key not in present:
             adds.append(_add(address))
+            continue
+        if old is None:
+            if present is None:
+                adds.append(_add(address))
             continue
         changes = differing(old, address)
         if not changes:
@@ -76,7 +76,8 @@ def plan_addresses(
                 DelAddress(
                     address=old,
                     impact=Impact.FAILOVER,
-                    reason=f"the kernel cannot change {', '.join(sorted(changes))} in place",
+                    reason=f"the kernel cannot change {', '.join(sorted(changes))} in place"
+                    + _secondaries(old, want),
                 )
             )
             edits.append(_add(address))
@@ -86,11 +87,34 @@ def plan_addresses(
                 DelAddress(
                     address=old,
                     impact=Impact.OUTAGE,
-                    reason="the address is gone: connections to it are cut",
+                    reason="the address is gone: connections to it are cut" + _secondaries(old, want),
                 )
             )
     return adds + edits + removes
 
 
+def _secondaries(gone: Address, want: AddressTable) -> str:
+    """A warning where other addresses may go with it: IPv4 addresses of one subnet hang on the first of them (ip-sysctl.rst)."""
+    if gone.family != "inet" or gone.prefix == 32:
+        return ""
+    subnet = _subnet(gone)
+    for other in want.values():
+        if (
+            (other.device, other.prefix, other.family) == (gone.device, gone.prefix, "inet")
+            and other.address != gone.address
+            and _subnet(other) == subnet
+        ):
+            return (
+                f"; if it is the first of its subnet there, the kernel drops {other.address} with it "
+                f"unless net.ipv4.conf.{gone.device}.promote_secondaries is 1"
+            )
+    return ""
+
+
+def _subnet(address: Address) -> int:
+    """The network part of an IPv4 address, as a number."""
+    return int.from_bytes(inet_aton(address.address), "big") >> (32 - address.prefix)
+
+
 def _add(address: Address) -> AddAddress:
-    return AddAddress(address=address, impact=Impact.HITLESS, reason="a new address on the master")
+    return AddAddress(address=address, impact=Impact.HITLESS, reason="a new address")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from kir.diff import checker_identity, renames
+from kir.diff import renames
+from kir.diff.checks import paired, question
 from kir.model import Config, RealServer, VirtualServer
 from kir.plan.operations import CheckerOperation, CheckerStart, CheckerStop, CheckerUpdate
 
+KEEPING = frozenset({"timing", "weight", "reverse", "dynamic"})
+"""Fields that do not change what a check asks: its last answer still holds."""
+
 
 def plan_checkers(old: Config, new: Config) -> list[CheckerOperation]:
-    """Orders about health checkers, by virtual server, real server, kind and position."""
+    """Orders about health checkers, by virtual server, real server and the question that is asked (`kir.diff.checks.paired`)."""
     before = {v.name: v for v in old.virtual_servers}
     after = {v.name: v for v in new.virtual_servers}
     renamed = dict(renames(before, after))
@@ -39,8 +43,7 @@ def _pool(old: VirtualServer | None, new: VirtualServer | None, steps: list[Chec
 def _checkers(
     server: str, real: str, old: RealServer | None, new: RealServer | None, steps: list[CheckerOperation]
 ) -> None:
-    before = {checker_identity(c, n): c for n, c in enumerate(old.checkers)} if old else {}
-    after = {checker_identity(c, n): c for n, c in enumerate(new.checkers)} if new else {}
+    before, after = paired(old.checkers if old else (), new.checkers if new else ())
     for key, checker in after.items():
         was = before.get(key)
         if was is None:
@@ -53,7 +56,9 @@ def _checkers(
                     real_server=real,
                     checker=key,
                     fields=fields,
-                    reason="its state stays",
+                    reason="its state stays"
+                    if KEEPING.issuperset(fields) or question(was) == question(checker)
+                    else "it asks something else: judged anew, the server keeps its state until then",
                 )
             )
     steps.extend(

@@ -11,16 +11,8 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from kir.model import Config, RealServer, Service, SorryServer, VirtualServer
-from kir.plan.operations import (
-    AddDest,
-    AddService,
-    DelDest,
-    DelService,
-    EditDest,
-    EditService,
-    Impact,
-    IpvsOperation,
-)
+from kir.plan.operations import IpvsOperation
+from kir.plan.pool import plan_entry
 from kir.state import DestKey, DestParams, IpvsTable, ServiceEntry, ServiceParams
 
 SORRY_WEIGHT = 1
@@ -29,10 +21,13 @@ SORRY_WEIGHT = 1
 
 @dataclass(frozen=True, slots=True)
 class ServerHealth:
-    """Whether a real server is up, and with which weight (a dynamic check may have changed it; never below 0)."""
+    """Whether a real server is up, and with which weight (a dynamic check may have changed it; never below 0). ``held``: an operator
+    drains it by hand: while it is up it stays, with weight 0, also where the sorry server answers.
+    """
 
     up: bool
     weight: int
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,7 @@ def desired_dests(server: VirtualServer, health: PoolHealth | None = None) -> di
     """Which destinations every service of ``server`` should have.
 
     A server that is down is absent, or with ``inhibit_on_failure`` present with weight 0. While the quorum is lost and there
-    is a sorry server, the sorry server takes the place of all real servers; without one they stay as they are.
+    is a sorry server, the sorry server takes the place of all real servers but those held by hand; without one they stay as they are.
     """
     health = health if health is not None else assumed_health(server)
     sorry = server.sorry_server
@@ -92,7 +87,7 @@ def desired_dests(server: VirtualServer, health: PoolHealth | None = None) -> di
         weight = state.weight if state is not None else real.weight
         if up and not sorry_active:
             dests[key] = _dest(real, weight)
-        elif real.inhibit_on_failure:
+        elif real.inhibit_on_failure or (up and state is not None and state.held):
             dests[key] = _dest(real, 0)
     if sorry is not None:
         key = DestKey(sorry.address, sorry.port)
@@ -120,117 +115,38 @@ def desired_table(config: Config, health: Mapping[str, PoolHealth] | None = None
 
 
 def plan_table(
-    have: IpvsTable, want: IpvsTable, owned: Container[Service] | None = None
+    have: IpvsTable, want: IpvsTable, owned: Container[Service] | None = None, drain_us: int = 0
 ) -> list[IpvsOperation]:
     """The operations that turn ``have`` into ``want``: new services first, then changes, removals last.
 
     ``owned`` says which services of ``have`` are ours to remove (None: all); services that nobody here named are left alone.
+    ``drain_us``: how long a server that goes may keep its connections (0: not at all), see `kir.plan.pool.plan_entry`; what is
+    due only then comes after everything else.
     """
     added: list[IpvsOperation] = []
     edited: list[IpvsOperation] = []
     removed: list[IpvsOperation] = []
     for service, entry in want.items():
         old = have.get(service)
-        (added if old is None else edited).extend(plan_entry(service, old, entry))
+        (added if old is None else edited).extend(plan_entry(service, old, entry, drain_us))
     for service, gone in have.items():
         if service not in want and (owned is None or service in owned):
-            removed.extend(plan_entry(service, gone, None))
-    return added + edited + removed
-
-
-def plan_entry(service: Service, have: ServiceEntry | None, want: ServiceEntry | None) -> list[IpvsOperation]:
-    """The operations for one service. Make before break: a server that takes traffic comes before one that loses it."""
-    if want is None:
-        if have is None:
-            return []
-        return [
-            DelService(
-                service=service,
-                dests=len(have.dests),
-                impact=Impact.OUTAGE if _usable(have.dests) else Impact.HITLESS,
-                reason="the service is gone: new connections are refused, established ones are cut",
-            )
-        ]
-    if have is None:
-        first: list[IpvsOperation] = [
-            AddService(service=service, params=want.params, impact=Impact.HITLESS, reason="a new service")
-        ]
-        first.extend(
-            AddDest(service=service, dest=d, params=p, impact=Impact.HITLESS, reason="a new server")
-            for d, p in want.dests.items()
-        )
-        return first
-    steps: list[IpvsOperation] = []
-    if have.params != want.params:
-        steps.append(_edit_service(service, have.params, want.params))
-    if have.dests != want.dests:
-        steps.extend(_plan_dests(service, have.dests, want.dests))
+            removed.extend(plan_entry(service, gone, None, drain_us))
+    steps = added + edited + removed
+    if drain_us:
+        steps.sort(key=lambda o: o.phase == "after_drain")
     return steps
 
 
-def _usable(dests: Mapping[DestKey, DestParams]) -> bool:
-    return any(p.weight > 0 for p in dests.values())
-
-
-def _edit_service(service: Service, have: ServiceParams, want: ServiceParams) -> EditService:
-    reasons = []
-    if have.scheduler != want.scheduler:
-        reasons.append("new connections are scheduled anew, established ones stay")
-    if have.flags != want.flags:
-        reasons.append("scheduler flags change for new connections")
-    if (have.timeout_s, have.granularity, have.engine) != (want.timeout_s, want.granularity, want.engine):
-        reasons.append("persistence changes for new clients")
-    return EditService(
-        service=service, params=want, old=have, impact=Impact.HITLESS, reason="; ".join(reasons)
-    )
-
-
-def _plan_dests(
-    service: Service, have: Mapping[DestKey, DestParams], want: Mapping[DestKey, DestParams]
-) -> list[IpvsOperation]:
-    adds: list[IpvsOperation] = []
-    raises: list[IpvsOperation] = []
-    lowers: list[IpvsOperation] = []
-    removes: list[IpvsOperation] = []
-    left = _usable(want)
-    for dest, params in want.items():
-        old = have.get(dest)
-        if old is None:
-            adds.append(
-                AddDest(
-                    service=service, dest=dest, params=params, impact=Impact.HITLESS, reason="a new server"
-                )
-            )
-        elif old != params:
-            (raises if params.weight >= old.weight else lowers).append(
-                _edit_dest(service, dest, old, params, left)
-            )
-    for dest, old in have.items():
-        if dest not in want:
-            outage = old.weight > 0 and not left
-            removes.append(
-                DelDest(
-                    service=service,
-                    dest=dest,
-                    impact=Impact.OUTAGE if outage else Impact.DEGRADED,
-                    reason="no server is left: the service answers nobody"
-                    if outage
-                    else "established connections to it are cut",
-                )
-            )
-    return adds + raises + lowers + removes
-
-
-def _edit_dest(service: Service, dest: DestKey, old: DestParams, new: DestParams, left: bool) -> EditDest:
-    impact = Impact.HITLESS
-    if new.weight == 0 and old.weight > 0:
-        reason = "drains: no new connections, established ones stay"
-        if not left:
-            impact, reason = Impact.OUTAGE, "no server takes new connections"
-    elif new.forwarding != old.forwarding:
-        reason = "new connections are forwarded the new way, established ones stay"
-    elif new.weight != old.weight:
-        reason = "new connections are spread anew, established ones stay"
-    else:
-        reason = "thresholds hold for new connections"
-    return EditDest(service=service, dest=dest, params=new, old=old, impact=impact, reason=reason)
+__all__ = [
+    "SORRY_WEIGHT",
+    "PoolHealth",
+    "ServerHealth",
+    "assumed_health",
+    "desired_dests",
+    "desired_entry",
+    "desired_table",
+    "plan_entry",
+    "plan_table",
+    "service_params",
+]

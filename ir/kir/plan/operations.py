@@ -6,10 +6,11 @@ The same objects are printed by ``kcc diff`` and carried out by ``krun``.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from kir.link_state import LinkKey, LinkParams
 from kir.model import Address, Service
 from kir.state import DestKey, DestParams, ServiceParams
 
@@ -28,12 +29,22 @@ class Impact(IntEnum):
         return self.name.lower()
 
 
+Phase = Literal["now", "after_drain"]
+Connections = Literal["kept", "cut", "after_drain"]
+
+
 class Operation(msgspec.Struct, frozen=True, kw_only=True, tag_field="op"):
-    """What all operations have. ``reason`` says in a few words why the impact is what it is; ``seconds`` how long, at most."""
+    """What all operations have. ``reason`` says in a few words why the impact is what it is; ``seconds`` how long, at most.
+
+    ``phase``: when it is due, ``after_drain`` once the servers that lost their weight before have no connections left, or the
+    time for that is over. ``sysctls``: the settings of the kernel that decide what happens to connections (ipvs-sysctl.rst).
+    """
 
     impact: Impact = Impact.NONE
     reason: str = ""
     seconds: float | None = None
+    phase: Phase = "now"
+    sysctls: tuple[str, ...] = ()
 
     @property
     def op(self) -> str:
@@ -43,6 +54,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, tag_field="op"):
     @property
     def target(self) -> str:
         raise NotImplementedError
+
+    @property
+    def connections(self) -> Connections | None:
+        """What becomes of established connections to the target: of this operation's own doing. None: it has none."""
+        return None
 
     def detail(self) -> dict[str, Any]:
         """The parameters of the step, plain JSON, without impact and target."""
@@ -70,6 +86,10 @@ class EditService(IpvsOperation, frozen=True, kw_only=True, tag="ipvs.edit_servi
     params: ServiceParams
     old: ServiceParams
 
+    @property
+    def connections(self) -> Connections:
+        return "kept"
+
     def detail(self) -> dict[str, Any]:
         return changed(self.old, self.params)
 
@@ -78,6 +98,12 @@ class DelService(IpvsOperation, frozen=True, kw_only=True, tag="ipvs.del_service
     """Removes the service and, with it, all its servers: the kernel does that in the same write."""
 
     dests: int = 0
+
+    @property
+    def connections(self) -> Connections | None:
+        if not self.dests:
+            return None
+        return "after_drain" if self.phase == "after_drain" else "cut"
 
     def detail(self) -> dict[str, Any]:
         return {"real_servers": self.dests}
@@ -102,12 +128,18 @@ class EditDest(DestOperation, frozen=True, kw_only=True, tag="ipvs.edit_dest"):
     params: DestParams
     old: DestParams
 
+    @property
+    def connections(self) -> Connections:
+        return "kept"
+
     def detail(self) -> dict[str, Any]:
         return changed(self.old, self.params)
 
 
 class DelDest(DestOperation, frozen=True, kw_only=True, tag="ipvs.del_dest"):
-    pass
+    @property
+    def connections(self) -> Connections:
+        return "after_drain" if self.phase == "after_drain" else "cut"
 
 
 class AddressOperation(Operation, frozen=True, kw_only=True):
@@ -132,6 +164,39 @@ class ReplaceAddress(AddressOperation, frozen=True, kw_only=True, tag="ip.replac
 
 
 class DelAddress(AddressOperation, frozen=True, kw_only=True, tag="ip.del_address"):
+    @property
+    def connections(self) -> Connections:
+        return "cut"
+
+
+class LinkOperation(Operation, frozen=True, kw_only=True):
+    """A write to an interface that an instance has of its own: a macvlan (VMAC) or an ipvlan."""
+
+    key: LinkKey
+    params: LinkParams
+
+    @property
+    def target(self) -> str:
+        return str(self.key)
+
+    def detail(self) -> dict[str, Any]:
+        return {"kind": self.key.kind, **plain(self.params)}
+
+
+class AddLink(LinkOperation, frozen=True, kw_only=True, tag="link.add"):
+    pass
+
+
+class EditLink(LinkOperation, frozen=True, kw_only=True, tag="link.edit"):
+    """Change an interface in place: its MAC address or its group (RTM_NEWLINK)."""
+
+    fields: tuple[str, ...] = ()
+
+    def detail(self) -> dict[str, Any]:
+        return {**super().detail(), "fields": list(self.fields)}
+
+
+class DelLink(LinkOperation, frozen=True, kw_only=True, tag="link.del"):
     pass
 
 
@@ -199,13 +264,14 @@ class CheckerUpdate(CheckerOperation, frozen=True, kw_only=True, tag="checker.up
 
 
 class TrackerOperation(Operation, frozen=True, kw_only=True):
-    """An order about a tracked object, a ``vrrp_script`` so far."""
+    """An order about a tracked object. ``tracker_kind`` is its keyword: ``vrrp_script``, ``track_file``, ``vrrp_track_process``."""
 
     tracker: str
+    tracker_kind: str = "vrrp_script"
 
     @property
     def target(self) -> str:
-        return self.tracker
+        return f"{self.tracker_kind} {self.tracker}"
 
 
 class TrackerStart(TrackerOperation, frozen=True, kw_only=True, tag="tracker.start"):
@@ -221,6 +287,63 @@ class TrackerUpdate(TrackerOperation, frozen=True, kw_only=True, tag="tracker.up
 
     def detail(self) -> dict[str, Any]:
         return {"fields": list(self.fields)}
+
+
+class BfdOperation(Operation, frozen=True, kw_only=True):
+    """An order to the BFD process about one session."""
+
+    session: str
+
+    @property
+    def target(self) -> str:
+        return self.session
+
+
+class BfdStart(BfdOperation, frozen=True, kw_only=True, tag="bfd.start"):
+    pass
+
+
+class BfdStop(BfdOperation, frozen=True, kw_only=True, tag="bfd.stop"):
+    pass
+
+
+class BfdUpdate(BfdOperation, frozen=True, kw_only=True, tag="bfd.update"):
+    """Timers change under a running session: a poll sequence tells the neighbour (RFC 5880 section 6.5)."""
+
+    fields: tuple[str, ...] = ()
+
+    def detail(self) -> dict[str, Any]:
+        return {"fields": list(self.fields)}
+
+
+class BfdRestart(BfdOperation, frozen=True, kw_only=True, tag="bfd.restart"):
+    """The session is another one to the neighbour: it starts anew from Down."""
+
+    fields: tuple[str, ...] = ()
+
+    def detail(self) -> dict[str, Any]:
+        return {"fields": list(self.fields)}
+
+
+class DaemonOperation(Operation, frozen=True, kw_only=True):
+    """An order to the daemon itself. ``fields`` are those of `kir.model.Global` and its parts that differ."""
+
+    fields: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        return "director"
+
+    def detail(self) -> dict[str, Any]:
+        return {"fields": list(self.fields)}
+
+
+class DaemonUpdate(DaemonOperation, frozen=True, kw_only=True, tag="daemon.update"):
+    pass
+
+
+class DaemonRestart(DaemonOperation, frozen=True, kw_only=True, tag="daemon.restart"):
+    """What cannot change under a running daemon: it must be stopped and started."""
 
 
 def plain(value: msgspec.Struct) -> dict[str, Any]:
