@@ -61,6 +61,7 @@ fuzz-differential: setup
 
 bench: setup
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/ipvs.py --rounds 1
 
 tables: $(STAMP)
 	$(BIN)/python -m kcc.syntax.make_tables

@@ -7,8 +7,12 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kir import __version__
+
+if TYPE_CHECKING:
+    from krun.control.metrics.address import Where
 
 DEFAULT_RUN_DIR = Path("/run/krun")
 
@@ -46,8 +50,53 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="log each minute and after each reload which objects became more",
     )
+    p.add_argument(
+        "--drain",
+        metavar="T",
+        type=_drain,
+        default=0,
+        help="real servers and services that a reload removes get no new connections from then on, and are deleted when they have none"
+        " left or after this time (90s, 5m, 1h30m); `krunctl reload --drain` sets it for one reload [0: at once]",
+    )
+    p.add_argument(
+        "--audit",
+        metavar="T",
+        type=_time,
+        default=10_000_000,
+        help="how often the kernel's IPVS table is compared with what krun put there [10s]",
+    )
+    p.add_argument(
+        "--metrics",
+        metavar="WHERE",
+        type=_where,
+        help="serve metrics for Prometheus: unix:/PATH, 127.0.0.1:9650 or [::1]:9650; nothing but a unix socket or the loopback [off]",
+    )
     p.add_argument("--version", action="version", version=f"krun {__version__}")
     return p
+
+
+def _drain(text: str) -> int:
+    if text.strip() == "0":
+        return 0
+    return _time(text)
+
+
+def _where(text: str) -> Where:
+    from krun.control.metrics.address import parse
+
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _time(text: str) -> int:
+    from krun.control.duration import parse_us
+
+    try:
+        return parse_us(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,18 +113,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from kir.codec import IrError, load_path
-    from krun.features import unsupported
+    from kir.codec import Document, IrError
+    from krun.parent.beginning import begin, read
+    from krun.parent.store import Store
 
+    given: Document | IrError
+    store = Store(options.run_dir.absolute())
     try:
-        document = load_path(options.ir)
+        given = read(options.ir)
     except IrError as error:
-        _complain(str(error))
-        return UNUSABLE
-    missing = unsupported(document.features)
-    if missing:
-        _complain(f"{options.ir}: {missing}")
-        return UNUSABLE
+        if not store.file.exists():  # else an earlier krun may have left something to go on with
+            _complain(str(error))
+            return UNUSABLE
+        given = error
 
     from krun import logs
     from krun.parent.rundir import RunDir, RunDirError
@@ -90,8 +140,22 @@ def _run(options: argparse.Namespace) -> int:
         _complain(str(error))
         return INTERNAL
     try:
-        settings = Settings(run_dir, options.kernel, options.log_format, level, options.memory_debug)
-        return Supervisor(document, options.ir, settings).run()
+        try:
+            begun = begin(options.ir, given, store)
+        except IrError as error:
+            _complain(str(error))
+            return UNUSABLE
+        settings = Settings(
+            run_dir,
+            options.kernel,
+            options.log_format,
+            level,
+            options.memory_debug,
+            drain_us=options.drain,
+            audit_us=options.audit,
+            metrics=options.metrics,
+        )
+        return Supervisor(begun, settings, store).run()
     finally:
         run_dir.release()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import resource
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from krun.loop.clock import now_us
 
@@ -92,7 +93,10 @@ class LimitedLog:
         self._then = clock()
         self.left_out = 0
 
-    def __call__(self, level: int, text: str, *arguments: object) -> None:
+    def __call__(
+        self, level: int, text: str, *arguments: object, about: Mapping[str, Any] | None = None
+    ) -> None:
+        """``about``: what kind of event it is (`krun.control.events.event`)."""
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._then) * self._rate / 1e6)
         self._then = now
@@ -105,4 +109,4 @@ class LimitedLog:
                 "%d messages about checks were left out: more than %d a second", self.left_out, self._rate
             )
             self.left_out = 0
-        self._logger.log(level, text, *arguments)
+        self._logger.log(level, text, *arguments, extra=about)

@@ -209,10 +209,18 @@ def adapt(rules: Rules, state: State, now_us: int) -> Step:
     return new, actions
 
 
+def inherit(rules: Rules, state: State, now_us: int) -> State:
+    """The state of a new checker whose question another one has asked: that one's answer, counts and next run."""
+    new, _ = adapt(rules, replace(state, running=False, suspended=False), now_us)
+    return new
+
+
 def _start(rules: Rules, state: State, now_us: int, rng: random.Random) -> Step:
     if state.suspended or state.running:
         return state, ()
-    if state.ran:
+    if state.due_us is not None:
+        pause = max(state.due_us - now_us, 0)  # inherited from a checker that asked the same
+    elif state.ran:
         # Known from a predecessor: go on within one ordinary period, spread over it.
         pause = rng.randrange(max(rules.delay_before_retry_us if state.failures else rules.delay_loop_us, 1))
     else:

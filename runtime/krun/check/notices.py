@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from kir.model import RealServer, Script, VirtualServer
 from krun.check.identity import subject
 from krun.check.limit import LimitedLog
 from krun.check.pool import News, QuorumGained, QuorumLost, ServerDown, ServerUp, WeightChanged
 from krun.check.probes import ScriptRunner
+from krun.control.events import event
 from krun.notify.client import ScriptRun
+
+log = logging.getLogger("krun.check")
 
 PATIENCE_US = 600_000_000
 """A notify script that has not ended after ten minutes is killed: those of the same server wait behind it."""
@@ -54,43 +59,74 @@ class Notices:
             count += 1
         return count
 
+    async def last_words(self, leaving: Iterable[tuple[VirtualServer, list[News]]]) -> None:
+        """The scripts of a stop, waited for as long as they may take."""
+        left = 0
+        done = asyncio.Event()
+
+        def one_done() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                done.set()
+
+        for virtual, news in leaving:
+            left += self.farewell(virtual, news, one_done)
+        if left > 0:
+            try:
+                await asyncio.wait_for(done.wait(), STOP_PATIENCE_US / 1e6 + 0.5)
+            except TimeoutError:
+                log.warning("%d notify scripts had not ended at the stop", left)
+
     def _say(self, virtual: VirtualServer, item: News, reason: Reasons) -> None:
-        say = self._log
-        if isinstance(item, ServerUp):
-            if not item.initial:
-                say(logging.INFO, "%s up", subject(virtual, item.server))
-        elif isinstance(item, ServerDown):
-            if item.removed:
-                say(logging.INFO, "%s removed", subject(virtual, item.server))
-            else:
-                still = "still down" if item.confirmed else "down"
-                say(logging.WARNING, "%s %s: %s", subject(virtual, item.server), still, reason(item.server))
-        elif isinstance(item, WeightChanged):
-            say(logging.INFO, "%s weight %d -> %d", subject(virtual, item.server), item.old, item.new)
-        elif isinstance(item, QuorumGained):
-            after = "; the sorry server leaves" if virtual.sorry_server is not None else ""
-            if not item.initial:
-                say(
-                    logging.INFO,
-                    "%s has its quorum: weight %d of %d%s",
-                    virtual.name,
-                    item.weight,
-                    item.threshold,
-                    after,
-                )
-        else:
-            begins = "starts without its quorum" if item.initial else "lost its quorum"
-            sorry = virtual.sorry_server
-            after = f"; sorry server {sorry.identity} takes over" if sorry is not None else ""
-            say(
-                logging.WARNING,
-                "%s %s: weight %d of %d%s",
-                virtual.name,
-                begins,
-                item.weight,
-                item.threshold,
-                after,
-            )
+        said = words_of(virtual, item, reason)
+        if said is not None:
+            self._log(said[0], "%s", said[1], about=event_of(virtual, item))
+
+
+def words_of(virtual: VirtualServer, item: News, reason: Reasons) -> tuple[int, str] | None:
+    """Log level and line for an event; None for one that is no news to a reader."""
+    if isinstance(item, ServerUp):
+        return None if item.initial else (logging.INFO, f"{subject(virtual, item.server)} up")
+    if isinstance(item, ServerDown):
+        if item.removed:
+            return logging.INFO, f"{subject(virtual, item.server)} removed"
+        still = "still down" if item.confirmed else "down"
+        return logging.WARNING, f"{subject(virtual, item.server)} {still}: {reason(item.server)}"
+    if isinstance(item, WeightChanged):
+        return logging.INFO, f"{subject(virtual, item.server)} weight {item.old} -> {item.new}"
+    sorry = virtual.sorry_server
+    if isinstance(item, QuorumGained):
+        after = "; the sorry server leaves" if sorry is not None else ""
+        text = f"{virtual.name} has its quorum: weight {item.weight} of {item.threshold}{after}"
+        return None if item.initial else (logging.INFO, text)
+    begins = "starts without its quorum" if item.initial else "lost its quorum"
+    after = f"; sorry server {sorry.identity} takes over" if sorry is not None else ""
+    return logging.WARNING, f"{virtual.name} {begins}: weight {item.weight} of {item.threshold}{after}"
+
+
+def event_of(virtual: VirtualServer, item: News) -> dict[str, Any]:
+    """The typed event of news: ``check.server``, ``check.weight`` or ``check.quorum``."""
+    name = virtual.name
+    if isinstance(item, (ServerUp, ServerDown)):
+        about, server = subject(virtual, item.server), item.server.identity
+        up = isinstance(item, ServerUp)
+        state = "up" if up else "removed" if isinstance(item, ServerDown) and item.removed else "down"
+        return event("check.server", about, virtual_server=name, real_server=server, state=state)
+    if isinstance(item, WeightChanged):
+        about, server = subject(virtual, item.server), item.server.identity
+        return event(
+            "check.weight", about, virtual_server=name, real_server=server, old=item.old, new=item.new
+        )
+    state = "up" if isinstance(item, QuorumGained) else "down"
+    return event(
+        "check.quorum",
+        name,
+        virtual_server=name,
+        state=state,
+        weight=item.weight,
+        threshold=item.threshold,
+    )
 
 
 def script_of(virtual: VirtualServer, item: News) -> tuple[Script, str] | None:

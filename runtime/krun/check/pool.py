@@ -16,12 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from kir.model import RealServer, VirtualServer
-from kir.plan.ipvs import PoolHealth, ServerHealth
-from kir.state import DestKey
+from kir.plan.ipvs import PoolHealth, ServerHealth, desired_dests
+from kir.state import DestKey, DestParams
 
 MAX_WEIGHT = 0x7FFFFFFF
+
+_NONE_DOWN: frozenset[int] = frozenset()
+_NO_DELTAS: Mapping[int, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +84,36 @@ def effective(weight: int) -> int:
 
 
 class Server:
-    """A real server in its pool. ``down``: positions of its checkers that are down; ``deltas``: what dynamic ones add to the weight."""
+    """A real server in its pool. ``down``: positions of its checkers that are down; ``deltas``: what dynamic ones add to the weight;
+    ``overlay``: the weight that an operator set by hand, which counts instead of all others; None: nobody did.
+    """
 
-    __slots__ = ("deltas", "down", "key", "real")
+    __slots__ = ("deltas", "down", "key", "overlay", "real")
 
-    def __init__(self, real: RealServer) -> None:
+    def __init__(self, real: RealServer, key: DestKey | None = None) -> None:
         self.real = real
-        self.key = DestKey(real.address, real.port)
-        self.down: set[int] = set()
-        self.deltas: dict[int, int] = {}
+        self.key = key if key is not None else DestKey(real.address, real.port)
+        # Neither is ever changed in place: nearly all servers share these two, which a large pool would have by the thousand.
+        self.down = _NONE_DOWN
+        self.deltas = _NO_DELTAS
+        self.overlay: int | None = None
+
+    def anew(self, real: RealServer) -> Server:
+        """A server of the same key that its checkers, and the operator, say the same of."""
+        other = Server(real, self.key)
+        other.down, other.deltas, other.overlay = self.down, self.deltas, self.overlay
+        return other
+
+    def say(self, position: int, up: bool) -> None:
+        """The checker at ``position`` says that it is ``up``, or not."""
+        if up is (position in self.down):
+            self.down ^= {position}
+
+    def weigh(self, position: int, delta: int) -> None:
+        """The checker at ``position`` adds ``delta`` to the configured weight."""
+        if delta != self.deltas.get(position, 0):
+            rest = {p: d for p, d in self.deltas.items() if p != position}
+            self.deltas = {**rest, position: delta} if delta else rest
 
     @property
     def up(self) -> bool:
@@ -97,6 +122,8 @@ class Server:
     @property
     def weight(self) -> int:
         """The effective weight."""
+        if self.overlay is not None:
+            return self.overlay
         if not self.deltas:
             return self.real.weight
         return effective(self.real.weight + sum(self.deltas.values()))
@@ -105,31 +132,34 @@ class Server:
 class Pool:
     """The real servers of ``virtual`` and its quorum. A new pool has all servers up, no weight changed, and no quorum yet.
 
-    Tell it first what the checkers start from (`place`), then `begin`.
+    Tell it first what the checkers start from (`place`), then `begin`. ``servers``: those of a pool that this one takes over from, as
+    far as they go on, with the new ones between them in the order of ``virtual``.
     """
 
-    def __init__(self, virtual: VirtualServer) -> None:
+    def __init__(self, virtual: VirtualServer, servers: dict[DestKey, Server] | None = None) -> None:
         self.virtual = virtual
-        self.servers: dict[DestKey, Server] = {}
-        for real in virtual.real_servers:
-            server = Server(real)
-            self.servers[server.key] = server
+        if servers is None:
+            servers = {server.key: server for server in map(Server, virtual.real_servers)}
+        self.servers = servers
         self.quorum_up = False
-        self.weight = sum(server.weight for server in self.servers.values())
+        self.weight = self._sum()
 
     # What the checkers start from.
 
     def place(self, key: DestKey, position: int, up: bool, delta: int = 0) -> None:
         """Set a checker's word without news: before `begin`, or in a pool that is being rebuilt."""
         server = self.servers[key]
-        if up:
-            server.down.discard(position)
-        else:
-            server.down.add(position)
-        if delta:
-            server.deltas[position] = delta
-        else:
-            server.deltas.pop(position, None)
+        server.say(position, up)
+        server.weigh(position, delta)
+
+    def overrule(self, weights: Mapping[DestKey, int]) -> None:
+        """Set, without news, which weights an operator set by hand, as `place` does; servers that are not named have none."""
+        for key, server in self.servers.items():
+            weight = weights.get(key) if weights else None
+            if server.overlay != weight:
+                # It may be one of the old pool too, which is to be compared with what it was.
+                other = self.servers[key] = server.anew(server.real)
+                other.overlay = weight
 
     def begin(self, quorum_up: bool | None = None, announce: bool = False) -> list[News]:
         """Start. ``quorum_up`` is what a predecessor said, None where there was none; ``announce``: tell of servers that are up."""
@@ -153,10 +183,7 @@ class Pool:
         """A checker says that its server is ``up`` or not; ``first``: it never said so before."""
         server = self.servers[key]
         was_up, weight = server.up, server.weight
-        if up:
-            server.down.discard(position)
-        else:
-            server.down.add(position)
+        server.say(position, up)
         if server.up == was_up:
             return [ServerDown(server.real, confirmed=True)] if first and not up and not was_up else []
         self.weight += weight if server.up else -weight
@@ -167,10 +194,7 @@ class Pool:
         """A dynamic checker adds ``delta`` to the configured weight; several of them add up."""
         server = self.servers[key]
         old = server.weight
-        if delta:
-            server.deltas[position] = delta
-        else:
-            server.deltas.pop(position, None)
+        server.weigh(position, delta)
         new = server.weight
         if new == old:
             return []
@@ -178,18 +202,34 @@ class Pool:
             self.weight += new - old
         return [WeightChanged(server.real, old, new), *self._evaluate()]
 
+    def overruled(self, weights: Mapping[DestKey, int]) -> list[News]:
+        """An operator's hand: from now on these weights count, and no other overlays. The quorum is that of the effective weights."""
+        news: list[News] = []
+        for key, server in self.servers.items():
+            old = server.weight
+            server.overlay = weights.get(key)
+            if server.weight != old:
+                if server.up:
+                    self.weight += server.weight - old
+                news.append(WeightChanged(server.real, old, server.weight))
+        return [*news, *self._evaluate()] if news else news
+
     # Views.
 
     def health(self) -> PoolHealth:
         """What the plan needs to know: servers that are as configured and up are left out."""
         return PoolHealth(
             {
-                key: ServerHealth(server.up, server.weight)
+                key: ServerHealth(server.up, server.weight, held=server.overlay == 0)
                 for key, server in self.servers.items()
-                if server.down or server.deltas
+                if server.down or server.deltas or server.overlay is not None
             },
             self.quorum_up,
         )
+
+    def dests(self) -> dict[DestKey, DestParams]:
+        """Which servers IPVS should hold."""
+        return desired_dests(self.virtual, self.health())
 
     @property
     def sorry_active(self) -> bool:
@@ -216,7 +256,7 @@ class Pool:
         ]
         for key, server in self.servers.items():
             before = old.servers.get(key)
-            if before is None:
+            if before is None or before is server:
                 continue
             if before.up != server.up:
                 news.append(ServerUp(server.real) if server.up else ServerDown(server.real))
@@ -237,7 +277,11 @@ class Pool:
     # The quorum.
 
     def _sum(self) -> int:
-        return sum(server.weight for server in self.servers.values() if server.up)
+        total = 0
+        for server in self.servers.values():
+            if not server.down:
+                total += server.real.weight if server.overlay is None and not server.deltas else server.weight
+        return total
 
     def _gain_at(self) -> int:
         return self.virtual.quorum + self.virtual.hysteresis

@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from kir.model import Config, RealServer, VirtualServer
-from kir.plan.ipvs import desired_dests, desired_table, plan_entry, plan_table, service_params
+from kir.plan.ipvs import plan_entry, plan_table, service_params
 from kir.plan.operations import DelService, IpvsOperation
 from kir.state import DestKey, IpvsTable, ServiceEntry
 from krun.check import machine
+from krun.check.draining import Draining
+from krun.check.general import admit_gaps, set_timeouts
+from krun.check.hand import Hand
 from krun.check.limit import LimitedLog, Slots, file_limit
-from krun.check.notices import STOP_PATIENCE_US, Notices
+from krun.check.memo import Memo
+from krun.check.notices import Notices, words_of
 from krun.check.poller import Poller
 from krun.check.pool import News, Pool
 from krun.check.probes import Environment, ScriptRunner
-from krun.check.roster import Draft, Roster, quorum_key, recall
+from krun.check.roster import Draft, Member, Roster, quorum_key, recall, recognise
 from krun.check.runner import Runner, Workshop
 from krun.check.schedule import Grid
 from krun.check.status import member_status
@@ -29,6 +34,9 @@ from krun.kernel import open_kernel
 from krun.kernel.door import Ipvs, Kernel
 from krun.loop.clock import now_us
 from krun.notify.client import ScriptClient
+from krun.notify.mail.about_checks import CheckLetters
+from krun.notify.mail.post import PostOffice
+from krun.parent.boot import boottime_us
 from krun.parent.context import ChildContext
 from krun.parent.promises import PromiseSender
 
@@ -48,7 +56,8 @@ class PromiseKeeper(Protocol):
 class CheckChild:
     """`krun.parent.child.Child` for health checks and IPVS.
 
-    ``kernel``, ``scripts``, ``promises``, ``clock`` and ``rng`` are the real ones unless given.
+    ``kernel``, ``scripts``, ``promises``, ``memo``, the clocks and ``rng`` are the real ones unless given; ``boottime`` is CLOCK_BOOTTIME in
+    microseconds, ``epoch`` seconds since the epoch.
     """
 
     def __init__(
@@ -58,7 +67,10 @@ class CheckChild:
         kernel: Kernel | None = None,
         scripts: ScriptRunner | None = None,
         promises: PromiseKeeper | None = None,
+        memo: Memo | None = None,
         clock: Callable[[], int] = now_us,
+        boottime: Callable[[], int] = boottime_us,
+        epoch: Callable[[], float] = time.time,
         rng: random.Random | None = None,
     ) -> None:
         self._context = context
@@ -71,10 +83,14 @@ class CheckChild:
         self._log = LimitedLog(log, clock=clock)
         self._promises: PromiseKeeper = promises if promises is not None else PromiseSender(context.channel)
         self._pending: dict[str, list[News]] = {}
+        self._said: dict[str, bool] = {}
         self._flush_planned = False
         self._draft: Draft | None = None
         self._ended = False
         self._watch: AddressWatch | None = None
+        self._boottime = boottime
+        self._epoch = epoch
+        self._memo = memo if memo is not None else Memo(context.run_dir)
 
     # Start.
 
@@ -99,14 +115,47 @@ class CheckChild:
             self._log,
         )
         self._notices = Notices(self._scripts, self._log)
-        self._roster = Roster(self._workshop)
-        self._table = TableKeeper(self._ipvs, self._grid, self._clock, self._desired, self._log)
-        self._admit_gaps(self._config)
-        self._set_timeouts(self._config)
+        self._post = PostOffice(loop, self._scripts, clock=self._clock, epoch=self._epoch)
+        self._letters = CheckLetters(self._post)
+        self._letters.follow(self._config)
+        self._hand = Hand(self._grid, self._clock, self._boottime, self._hand_moved)
+        try:
+            self._hand.set(self._context.overlays)
+        except ValueError as error:
+            log.error("overlays that this release does not understand are left out: %s", error)
+        self._roster = Roster(self._workshop, self._hand.weights)
+        audit_us = self._context.audit_us
+        self._table = TableKeeper(
+            self._ipvs,
+            self._grid,
+            self._clock,
+            self._desired,
+            self._log,
+            record=self._record,
+            audit_us=audit_us,
+        )
+        admit_gaps(self._config)
+        set_timeouts(self._ipvs, self._config, self._log)
         self._roster.populate(self._config)
         known = recall(self._roster, self._context.promises)
+        before = self._memo.load()
+        self._draining = Draining(
+            before.drains,
+            self._ipvs,
+            self._table,
+            self._grid,
+            self._log,
+            clock=self._clock,
+            boottime=self._boottime,
+            epoch=self._epoch,
+            wanted=self._wanted,
+            record=self._record,
+        )
+        table = self._ipvs.dump()
+        recognise(self._roster, table, before.services)
         news = [(m.virtual, self._begin(m.virtual, m.pool)) for m in self._roster.members.values()]
-        written = self._table.adopt(self._config.global_defs.lvs_flush)
+        self._draining.settle(table)
+        written = self._table.adopt(table, self._config.global_defs.lvs_flush, before.services)
         runners = self._roster.runners()
         log.info(
             "virtual servers: %d, checkers: %d (%d known from before); %s",
@@ -115,6 +164,9 @@ class CheckChild:
             known,
             _summary(written),
         )
+        if self._table.foreign:
+            log.info("services in the kernel that are not ours, left as they are: %d", self._table.foreign)
+        self._draining.watch()
         self._tell(news)
         self._follow_addresses()
         for runner in runners:
@@ -126,28 +178,6 @@ class CheckChild:
         said = self._context.promises.get(quorum_key(virtual))
         announce = self._config.global_defs.rs_init_notifies and said is None
         return pool.begin(None if said is None else said == QUORUM[True], announce)
-
-    def _set_timeouts(self, config: Config) -> None:
-        timeouts = config.global_defs.lvs_timeouts
-        if (timeouts.tcp_s, timeouts.tcpfin_s, timeouts.udp_s) == (None, None, None):
-            return
-        try:
-            self._ipvs.set_timeouts(timeouts.tcp_s, timeouts.tcpfin_s, timeouts.udp_s)
-        except OSError as error:
-            self._log(logging.ERROR, "cannot set the IPVS timeouts: %s", error)
-
-    def _admit_gaps(self, config: Config) -> None:
-        """Say what this process is asked for and does not do."""
-        general = config.global_defs
-        if general.notify_fifo is not None or general.lvs_notify_fifo is not None:
-            log.warning("notify_fifo, lvs_notify_fifo: not written by this release")
-        if general.smtp_server is not None and general.notification_emails:
-            wanted = [v.name for v in config.virtual_servers if v.smtp_alert]
-            wanted += [r.identity for v in config.virtual_servers for r in v.real_servers if r.smtp_alert]
-            if wanted:
-                log.warning("smtp_alert (%s …): this release sends no mail about checks", wanted[0])
-        if self._context.drain_us:
-            log.warning("draining is not done by this release: removed servers go at once")
 
     # ha_suspend.
 
@@ -187,6 +217,8 @@ class CheckChild:
             text = "good again" if judged.up else judged.reason
             self._log(logging.INFO, "%s: %s: %s", runner.subject, runner.label, text)
         self._note(runner.virtual, news)
+        if judged.changed or (judged.first and not judged.up):
+            self._letters.judged(runner, judged, pool.servers[runner.key].up, news)
 
     def weighed(self, runner: Runner, delta: int) -> None:
         pool = self._roster.members[runner.virtual.name].pool
@@ -217,21 +249,32 @@ class CheckChild:
         self._tell([(member.virtual, pending[member.virtual.name]) for member in members])
 
     def _changes(self, virtual: VirtualServer, pool: Pool) -> Iterable[IpvsOperation]:
-        dests = desired_dests(virtual, pool.health())
+        dests = pool.dests()
         for service in virtual.services:
             have = self._table.entries.get(service)
             # A service that the kernel refused is tried again, as a whole, by the audit.
-            if have is not None:
-                yield from plan_entry(service, have, ServiceEntry(service_params(virtual, service), dests))
+            if have is None:
+                continue
+            want = ServiceEntry(service_params(virtual, service), dests)
+            if self._draining.drains:
+                want = self._draining.drains.keep({service: want}, {service: have})[service]
+            yield from plan_entry(service, have, want)
 
     def _tell(self, news: Iterable[tuple[VirtualServer, list[News]]]) -> None:
         for virtual, items in news:
             member = self._roster.members.get(virtual.name)
             if member is not None:
-                said = QUORUM[member.pool.quorum_up]
-                self._promises.promise(quorum_key(virtual), said)
+                self._promise_quorum(member)
             if items:
+                self._letters.tell(virtual, items, removed=member is None)
                 self._notices.tell(virtual, items, lambda server, v=virtual: self._reason(v, server))  # type: ignore[misc]
+
+    def _promise_quorum(self, member: Member) -> None:
+        """Tell a successor of a pool's quorum, where that is anything new: each word is a write to the parent."""
+        key, said = quorum_key(member.virtual), member.pool.quorum_up
+        if self._said.get(key) is not said:
+            self._said[key] = said
+            self._promises.promise(key, QUORUM[said])
 
     def _reason(self, virtual: VirtualServer, server: RealServer) -> str:
         member = self._roster.members.get(virtual.name)
@@ -242,8 +285,61 @@ class CheckChild:
             or "no reason left"
         )
 
+    def _wanted(self) -> IpvsTable:
+        """What configuration, health and overlays ask for."""
+        table: IpvsTable = {}
+        for member in self._roster.members.values():
+            _want(table, member.pool)
+        return table
+
     def _desired(self) -> IpvsTable:
-        return desired_table(self._config, {n: m.pool.health() for n, m in self._roster.members.items()})
+        """What the kernel should hold: that, and what still drains."""
+        wanted, drains = self._wanted(), self._draining.drains
+        return drains.keep(wanted, self._table.entries) if drains else wanted
+
+    def _record(self) -> None:
+        """Write down what a successor must know, before it is in the kernel."""
+        services = sorted(self._table.owned, key=lambda service: service.identity)
+        self._memo.save(tuple(services), self._draining.drains.all())
+
+    # Overlays.
+
+    def order(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What the parent asks for beyond the contract of all children: ``overlays``, the whole list, in `krun.control.overlays.Overlay`'s
+        plain form. Raises ValueError.
+        """
+        if request.get("op") != "overlays":
+            raise ValueError(f"unknown request {request.get('op')!r}")
+        self._hand.set(request.get("overlays") or ())
+        written, news = self._hand_moved()
+        return {
+            "operations": dict(sorted(written.counts.items())),
+            "failures": written.failures,
+            "news": [
+                said[1]
+                for virtual, items in news
+                for item in items
+                if (said := words_of(virtual, item, lambda _server: "")) is not None
+            ],
+        }
+
+    def _hand_moved(self) -> tuple[Written, list[tuple[VirtualServer, list[News]]]]:
+        """Overlays came, went or ended: write what follows from it."""
+        if self._ended:
+            return Written(), []
+        news: list[tuple[VirtualServer, list[News]]] = []
+        operations: list[IpvsOperation] = []
+        for member in self._roster.members.values():
+            weights = self._hand.weights(member.virtual)
+            if not weights and not any(s.overlay is not None for s in member.pool.servers.values()):
+                continue
+            items = member.pool.overruled(weights)
+            operations.extend(self._changes(member.virtual, member.pool))
+            if items:
+                news.append((member.virtual, items))
+        written = self._table.write(operations)
+        self._tell(news)
+        return written, news
 
     # Reload.
 
@@ -252,20 +348,20 @@ class CheckChild:
         draft = self._roster.draft(config)
         counts = Counter(draft.counts)
         for operation in self._plan(draft, {id(t): self._roster.preview(t) for t in draft.transitions}):
-            counts[operation.op] += 1
+            if operation.phase == "now":
+                counts[operation.op] += 1
         self._draft = draft
         return {name: count for name, count in sorted(counts.items()) if count}
 
     def commit(self) -> dict[str, Any]:
-        """Carry out what was prepared: IPVS first, in one plan, then scripts, then new checks."""
+        """Carry out what was prepared: IPVS first, in one plan, then scripts, then new checks. What drains is deleted later."""
         draft, self._draft = self._draft, None
         if draft is None:
             raise ValueError("nothing is prepared")
         # Checkers may have spoken since, and may not have been heard yet: what is pending is settled in the old world first.
         if self._pending:
             self._flush()
-        # Between prepare and commit the checkers went on: the draft is made anew from the same configuration.
-        draft = self._roster.draft(draft.config)
+        # Between prepare and commit the checkers went on. The draft says who is who, not what they say: pools and plan are made anew.
         old = self._config
         self._config = draft.config
         taken = self._roster.take(draft, draft.config.global_defs.rs_init_notifies)
@@ -273,24 +369,35 @@ class CheckChild:
             id(t): self._roster.members[t.virtual.name].pool if t.virtual is not None else None
             for t in draft.transitions
         }
-        written = self._table.write(self._plan(draft, pools))
+        plan = self._plan(draft, pools)
+        self._draining.begin(plan, self._context.drain_us)
+        written = self._table.write([o for o in plan if o.phase == "now"])
+        self._draining.settle()
+        self._draining.watch()
+        self._table.forgive()
+        self._hand.reloaded(old, self._config)
         for key in taken.withdrawn:
+            self._said.pop(key, None)
             self._promises.withdraw(key)
+        self._letters.follow(self._config)
         self._tell(taken.news)
+        for virtual, items in taken.news:
+            self._letters.reloaded(virtual, items)
         for runner in taken.started:
             runner.start()
         for runner in taken.moved:
             self.remember(runner)
         self._follow_addresses()
         if draft.config.global_defs.lvs_timeouts != old.global_defs.lvs_timeouts:
-            self._set_timeouts(draft.config)
+            set_timeouts(self._ipvs, draft.config, self._log)
         if draft.config.global_defs != old.global_defs:
-            self._admit_gaps(draft.config)
+            admit_gaps(draft.config)
         counts = written.counts + draft.counts
-        return {
+        done: dict[str, Any] = {
             "operations": {name: count for name, count in sorted(counts.items()) if count},
             "failures": written.failures,
         }
+        return {**done, "busy": True} if self._draining.drains else done
 
     def abort(self) -> None:
         self._draft = None
@@ -307,30 +414,33 @@ class CheckChild:
             pool = pools[id(transition)]
             if pool is None:
                 continue
-            dests = desired_dests(pool.virtual, pool.health())
             for service in pool.virtual.services:
                 entry = self._table.entries.get(service)
                 if entry is not None:
                     have[service] = entry
-                want[service] = ServiceEntry(service_params(pool.virtual, service), dests)
-        return plan_table(have, want)
+            _want(want, pool)
+        if self._draining.drains:
+            want = self._draining.drains.keep(want, have)
+        return plan_table(have, want, drain_us=self._context.drain_us)
 
     # State.
 
     def status(self) -> dict[str, Any]:
-        try:
-            connections = self._ipvs.connections()
-        except OSError:
-            connections = {}
+        connections = self._draining.connections()
         now = self._clock()
-        return {
+        document = {
             "virtual_servers": [member_status(m, now, connections) for m in self._roster.members.values()],
-            "ipvs": {
-                "writes": self._table.writes,
-                "services": len(self._table.entries),
-                "refused": self._table.refused,
-                "repairs": self._table.repairs,
-            },
+            "drains": self._draining.status(connections),
+            "alarms": [
+                f"IPVS: {words}, again and again: left alone until the next reload"
+                for words in self._table.drift.words()
+            ]
+            + (
+                [f"{self._memo.problem}: drains and ownership do not survive a kill"]
+                if self._memo.problem
+                else []
+            ),
+            "ipvs": self._table.status(),
             "checks": {
                 "under_way": self._slots.held,
                 "waiting": self._slots.waiting,
@@ -338,6 +448,7 @@ class CheckChild:
                 "log_lines_left_out": self._log.left_out,
             },
         }
+        return self._post.report(document)
 
     # End.
 
@@ -346,6 +457,8 @@ class CheckChild:
         if self._ended:
             return
         self._halt()
+        if self._draining.drains:
+            log.warning("this process stops: %d drains are cut short", len(self._draining.drains))
         flush_all = self._config.global_defs.lvs_flush_on_stop == "all"
         try:
             table = self._ipvs.dump() if flush_all else self._table.entries
@@ -358,39 +471,28 @@ class CheckChild:
                 for service, entry in table.items()
             ]
         )
+        if not written.failures:
+            self._memo.forget()
         log.info("stopping: %s", _summary(written))
-        await self._say_farewell()
+        leaving = [(m.virtual, m.pool.farewell()) for m in self._roster.members.values() if m.virtual.omega]
+        for virtual, news in leaving:
+            self._letters.farewell(virtual, news)
+        await self._notices.last_words(leaving)
+        await self._post.close()
         self._close()
-
-    async def _say_farewell(self) -> None:
-        """Scripts of virtual servers with ``omega``, waited for as long as they may take."""
-        left = 0
-        done = asyncio.Event()
-
-        def one_done() -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                done.set()
-
-        for member in self._roster.members.values():
-            if member.virtual.omega:
-                left += self._notices.farewell(member.virtual, member.pool.farewell(), one_done)
-        if left > 0:
-            try:
-                await asyncio.wait_for(done.wait(), STOP_PATIENCE_US / 1e6 + 0.5)
-            except TimeoutError:
-                log.warning("%d notify scripts had not ended at the stop", left)
 
     def abandon(self) -> None:
         """The parent is gone: everything in the kernel stays for the next one."""
         if not self._ended:
             self._halt()
+            self._post.abandon()
             self._close()
 
     def _halt(self) -> None:
         self._ended = True
         self._table.close()
+        self._hand.close()
+        self._draining.close()
         for runner in self._roster.runners():
             runner.stop()
         if self._watch is not None and self._watch.fileno() >= 0:
@@ -402,6 +504,13 @@ class CheckChild:
         if self._client is not None:
             self._client.close()
         self._ipvs.close()
+
+
+def _want(table: IpvsTable, pool: Pool) -> None:
+    """Put what ``pool`` asks for into ``table``."""
+    dests = pool.dests()
+    for n, service in enumerate(pool.virtual.services):
+        table[service] = ServiceEntry(service_params(pool.virtual, service), dests if n == 0 else dict(dests))
 
 
 def _summary(written: Written) -> str:

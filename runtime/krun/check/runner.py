@@ -76,8 +76,10 @@ class Runner:
         server: RealServer,
         position: int,
         state: machine.State | None = None,
+        key: DestKey | None = None,
     ) -> None:
         self._workshop = workshop
+        self.key = key if key is not None else DestKey(server.address, server.port)
         self._alarm: Alarm | None = None
         self._probe: Probe | None = None
         self._holds = False
@@ -87,7 +89,6 @@ class Runner:
     def _settle(self, virtual: VirtualServer, server: RealServer, position: int) -> None:
         self.virtual = virtual
         self.server = server
-        self.key = DestKey(server.address, server.port)
         self.position = position
         self.checker: Checker = server.checkers[position]
         self.rules = machine.rules_of(self.checker, server.weight)
@@ -127,8 +128,22 @@ class Runner:
             self._alarm = None
         self.feed(machine.Suspend() if yes else machine.Resume())
 
+    def follow(self, virtual: VirtualServer, server: RealServer) -> None:
+        """A reload that leaves the checks of this server what they were: nothing happens but that it is called what it is now.
+
+        It lets go of the old configuration, which would stay in memory as a whole otherwise.
+        """
+        self.virtual = virtual
+        self.server = server
+        self.checker = server.checkers[self.position]
+        if self.rules.weight != server.weight:
+            self.rules = machine.rules_of(self.checker, server.weight)
+
     def adapt(self, virtual: VirtualServer, server: RealServer, position: int) -> None:
         """A reload: the same question, perhaps another place, other times, another weight. What is known stays."""
+        if position == self.position and self.checker == server.checkers[position]:
+            self.follow(virtual, server)
+            return
         self._settle(virtual, server, position)
         self._apply(*machine.adapt(self.rules, self.state, self._workshop.environment.clock()), quiet=True)
 

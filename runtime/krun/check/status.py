@@ -50,6 +50,8 @@ def _server(server: Server, runners: list[Runner], now_us: int) -> dict[str, Any
         "state": "up" if server.up else "down",
         "weight": server.real.weight,
         "effective_weight": server.weight,
+        "overlay": server.overlay,
+        "dynamic": sum(server.deltas.values()),
         "forwarding": server.real.forwarding.method,
         "inhibit_on_failure": server.real.inhibit_on_failure,
         "checkers": [_checker(runner, now_us) for runner in runners],

@@ -10,10 +10,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kir import __version__
+from krun.control import hand
 from krun.control.client import NoDaemonError, ask
+from krun.control.commands import explain, metrics, top
+from krun.control.duration import clock, parse_us
 from krun.control.framing import Message
 
 DEFAULT_RUN_DIR = Path("/run/krun")
+
+RELOAD_S = 180.0
+"""How long a reload may take: both of its phases, and the way back, have limits of their own below it."""
 
 DONE, REFUSED, NO_DAEMON = 0, 1, 2
 
@@ -38,12 +44,44 @@ def parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="the whole state document")
     reload = commands.add_parser("reload", help="read the IR again, or another one, and apply what differs")
     reload.add_argument("ir", metavar="IR.json", nargs="?", type=Path, help="from now on this file")
-    reload.add_argument("--json", action="store_true", help="the result as one object")
-    plan = commands.add_parser("plan", help="ask what a reload would do, and do not do it")
-    plan.add_argument(
-        "ir", metavar="IR.json", nargs="?", type=Path, help="the file to judge [the one that runs]"
+    reload.add_argument(
+        "--confirm-within",
+        metavar="T",
+        type=_time,
+        help="go back to what runs now unless `krunctl confirm` comes in time (90s, 5m, 1h30m; a bare number is seconds)",
     )
-    plan.add_argument("--json", action="store_true", help="the result as one object")
+    _add_limit(reload)
+    _add_drain(reload)
+    reload.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and do not do it: as plan"
+    )
+    reload.add_argument("--json", action="store_true", help="the result as one object")
+    plan = commands.add_parser("plan", help="say what a reload would do, as things stand, and do not do it")
+    plan.add_argument(
+        "ir",
+        metavar="IR.json",
+        nargs="?",
+        type=Path,
+        help="the file to judge [the one that runs, read again]",
+    )
+    _add_limit(plan)
+    _add_drain(plan)
+    plan.add_argument(
+        "--format", choices=("text", "json", "markdown"), default="text", help="how it is printed [text]"
+    )
+    plan.add_argument(
+        "--json",
+        action="store_const",
+        const="json",
+        dest="format",
+        default=argparse.SUPPRESS,
+        help="as --format json",
+    )
+    commands.add_parser("confirm", help="keep what was reloaded with --confirm-within")
+    undo = commands.add_parser(
+        "undo", help="back to the IR before the last reload, confirmed or not; one step"
+    )
+    undo.add_argument("--json", action="store_true", help="the result as one object")
     facts = commands.add_parser("facts", help="what is true of this host, for `kcc check --host`")
     facts.add_argument(
         "ir", metavar="IR.json", nargs="?", type=Path, help="whose scripts are examined [the one that runs]"
@@ -51,8 +89,65 @@ def parser() -> argparse.ArgumentParser:
     facts.add_argument(
         "--file", metavar="PATH", action="append", default=[], help="examine this file too; may be repeated"
     )
+    events = commands.add_parser("events", help="what happened lately in all processes")
+    events.add_argument("--follow", action="store_true", help="and what happens, until Ctrl-C")
+    events.add_argument(
+        "--format", choices=("text", "json"), default="text", help="lines, or an object a line [text]"
+    )
+    events.add_argument(
+        "--json",
+        action="store_const",
+        const="json",
+        dest="format",
+        default=argparse.SUPPRESS,
+        help="as --format json",
+    )
+    top.add(commands)
+    explain.add(commands)
+    metrics.add(commands)
+    hand.add(commands)
     commands.add_parser("stop", help="stop in order: priority-0 adverts, addresses and services removed")
     return p
+
+
+def _add_limit(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--max-delete",
+        metavar="N|N%",
+        type=_limit,
+        help="refuse where more would be deleted: N services, real servers, VIPs, routes and rules in all, or N%% of any kind",
+    )
+
+
+def _add_drain(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--drain",
+        metavar="T",
+        type=_drain,
+        help="servers and services that go get no new connections from now on, and are deleted when they have none left or after this"
+        " time; 0: at once [as krun was started]",
+    )
+
+
+def _drain(text: str) -> int:
+    return 0 if text.strip() == "0" else _time(text)
+
+
+def _limit(text: str) -> str:
+    from krun.control.deletions import parse_limit
+
+    try:
+        parse_limit(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _time(text: str) -> int:
+    try:
+        return parse_us(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,25 +187,87 @@ def _status(socket: Path, options: argparse.Namespace) -> int:
 
 
 def _reload(socket: Path, options: argparse.Namespace) -> int:
-    request: Message = {"op": options.command}
+    request = _request("reload", options)
+    if options.dry_run:
+        return _show_plan(socket, request, "json" if options.json else "text")
+    if options.confirm_within is not None:
+        request["confirm_within_us"] = options.confirm_within
+    return _reloaded(ask(socket, request, RELOAD_S), options.json)
+
+
+def _undo(socket: Path, options: argparse.Namespace) -> int:
+    return _reloaded(ask(socket, {"op": "undo"}, RELOAD_S), options.json)
+
+
+def _plan(socket: Path, options: argparse.Namespace) -> int:
+    return _show_plan(socket, _request("plan", options), options.format)
+
+
+def _request(operation: str, options: argparse.Namespace) -> Message:
+    request: Message = {"op": operation}
     if options.ir is not None:
         request["path"] = str(options.ir.absolute())
-    answer = ask(socket, request, 120.0)
+    if options.max_delete is not None:
+        request["max_delete"] = options.max_delete
+    if options.drain is not None:
+        request["drain_us"] = options.drain
+    return request
+
+
+def _reloaded(answer: Message, as_json: bool) -> int:
     report = answer.get("reload")
-    if options.json and report is not None:
+    if as_json and report is not None:
         print(json.dumps(report, indent=1, ensure_ascii=False))
     if not answer.get("ok"):
+        _say_limit(report)
         return _refused(answer)
-    if not options.json and report is not None:
+    if not as_json and report is not None:
         counts = [f"{name} {count}" for name, count in report["operations"].items()]
         total = report["total"]
-        head = "would make" if options.command == "plan" else "made"
         print(
-            f"{head} {total} operation{'' if total == 1 else 's'} in {report['duration_us'] / 1000:.1f} ms"
+            f"made {total} operation{'' if total == 1 else 's'} in {report['duration_us'] / 1000:.1f} ms"
             + (f": {' · '.join(counts)}" if counts else "")
         )
+        if report["confirm_by"] is not None:
+            print(f"it goes away at {clock(report['confirm_by'])} unless `krunctl confirm` comes before")
+        for what in ("started", "ended"):
+            for name in report.get(what, ()):
+                print(
+                    f"the {name} process {what}: what it did in doing so is in the log, and not counted here"
+                )
         for failure in report["failures"]:
             sys.stderr.write(f"krunctl: {failure}\n")
+    _warn(answer)
+    return DONE
+
+
+def _say_limit(report: Message | None) -> None:
+    """What a limit on deletions found, one object a line: the error itself names only some."""
+    for kind, found in ((report or {}).get("limit") or {}).items():
+        for name in found["deleted"]:
+            sys.stderr.write(f"  - {kind}: {name}\n")
+
+
+def _show_plan(socket: Path, request: Message, style: str) -> int:
+    from krun.control import plan_words, planning
+
+    try:
+        planned = planning.make(socket, request)
+    except planning.Refused as error:
+        return _refused({"error": str(error)})
+    if style == "json":
+        print(json.dumps(planning.as_json(planned), indent=1, ensure_ascii=False))
+    else:
+        sys.stdout.write(plan_words.markdown(planned) if style == "markdown" else plan_words.text(planned))
+    return DONE
+
+
+def _confirm(socket: Path, _options: argparse.Namespace) -> int:
+    answer = ask(socket, {"op": "confirm"}, 10.0)
+    if not answer.get("ok"):
+        return _refused(answer)
+    print(f"{answer['path']} ({answer['digest'][:19]}…) stays")
+    _warn(answer)
     return DONE
 
 
@@ -120,9 +277,20 @@ def _facts(socket: Path, options: argparse.Namespace) -> int:
     return facts.run(socket, options.ir, options.file)
 
 
+def _events(socket: Path, options: argparse.Namespace) -> int:
+    from krun.control import follow
+
+    return follow.show(socket, options.follow, options.format)
+
+
 def _stop(socket: Path, _options: argparse.Namespace) -> int:
     answer = ask(socket, {"op": "stop"}, 30.0)
     return DONE if answer.get("ok") else _refused(answer)
+
+
+def _warn(answer: Message) -> None:
+    if answer.get("warning"):
+        sys.stderr.write(f"krunctl: warning: {answer['warning']}\n")
 
 
 def _refused(answer: Message) -> int:
@@ -133,7 +301,14 @@ def _refused(answer: Message) -> int:
 _COMMANDS: dict[str, Callable[[Path, argparse.Namespace], int]] = {
     "status": _status,
     "reload": _reload,
-    "plan": _reload,
+    "plan": _plan,
+    "confirm": _confirm,
+    "undo": _undo,
     "facts": _facts,
+    "events": _events,
+    "top": top.run,
+    "explain": explain.run,
+    "metrics": metrics.run,
     "stop": _stop,
+    **hand.COMMANDS,
 }

@@ -5,25 +5,40 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
+from socket import NETLINK_ROUTE
 
 from kir.codec import IrError, load_path
 from kir.commands import commands
 from kir.facts import VERSION, Facts, Group, Interface, InterfaceAddress, Kernel, User, dumps
+from kir.files import named_files
 from kir.model import Config
 from krun.control.client import NoDaemonError, ask
 from krun.control.paths import examine
 from krun.kernel.addresses import HostAddress
 from krun.kernel.door import Link
+from krun.kernel.links import AF_UNSPEC
+from krun.kernel.netlink.codec import Attribute, AttributeTable, Kind
 from krun.kernel.netlink.generic import NETLINK_GENERIC, family_number
 from krun.kernel.netlink.ipvs import FAMILY_NAME
+from krun.kernel.netlink.rtnl import LINK_HEADER, RTM_GETLINK
 from krun.kernel.netlink.socket import NetlinkSocket
 from krun.kernel.reflector import Picture, Reflector
 
 MODULES = Path("/lib/modules")
 PROC_IPV6 = Path("/proc/sys/net/ipv6")
+PROC_MODULES = Path("/proc/modules")
+
+_SCHEDULER = re.compile(r"ip_vs_(?!ftp$|pe_)[a-z]+")
+
+LOWER = AttributeTable(
+    "lower link", {"link": Attribute(5, Kind.U32), "link_netnsid": Attribute(37, Kind.U32)}
+)
+"""IFLA_LINK and IFLA_LINK_NETNSID (linux/if_link.h)."""
 
 
 class Unusable(Exception):  # noqa: N818 - a state of the host, no mistake of the program
@@ -70,7 +85,8 @@ def collect(config: Config | None, more: Iterable[str] = ()) -> Facts:
     """The facts of this host, with the files and accounts that ``config`` names and the files of ``more``. Raises `Unusable`."""
     found = [] if config is None else list(commands(config))
     accounts = {c.account for c in found}
-    files = dict.fromkeys([*(c.file for c in found), *more])
+    others = [] if config is None else [f.path for f in named_files(config)]
+    files = dict.fromkeys([*(c.file for c in found), *others, *more])
     try:
         interfaces = _interfaces()
     except OSError as e:
@@ -78,7 +94,7 @@ def collect(config: Config | None, more: Iterable[str] = ()) -> Facts:
     return Facts(
         facts=VERSION,
         hostname=os.uname().nodename,
-        kernel=Kernel(release=os.uname().release, ipvs=_ipvs(), ipv6=PROC_IPV6.is_dir()),
+        kernel=_kernel(),
         interfaces=interfaces,
         users=_users({a.user for a in accounts if a.user}),
         groups=_groups({a.group for a in accounts if a.group}),
@@ -89,13 +105,25 @@ def collect(config: Config | None, more: Iterable[str] = ()) -> Facts:
 def _interfaces() -> tuple[Interface, ...]:
     reflector = Reflector()
     try:
-        return interfaces_of(reflector.picture)
+        return interfaces_of(reflector.picture, _lower())
     finally:
         reflector.close()
 
 
-def interfaces_of(picture: Picture) -> tuple[Interface, ...]:
-    """The picture of interfaces and addresses as facts, in the kernel's order."""
+def _lower() -> dict[int, int]:
+    """Index of a virtual interface → that of the one that it is on, of those that are in this namespace (IFLA_LINK)."""
+    found: dict[int, int] = {}
+    with closing(NetlinkSocket(NETLINK_ROUTE)) as kernel:
+        for message in kernel.dump(RTM_GETLINK, LINK_HEADER.pack(AF_UNSPEC, 0, 0, 0, 0)):
+            _, _, index, _, _ = LINK_HEADER.unpack_from(message.data, message.start)
+            said = LOWER.unpack(message.data, message.start + LINK_HEADER.size, message.end)
+            if "link" in said and "link_netnsid" not in said:
+                found[index] = said["link"]
+    return found
+
+
+def interfaces_of(picture: Picture, lower: Mapping[int, int] | None = None) -> tuple[Interface, ...]:
+    """The picture of interfaces and addresses as facts, in the kernel's order. ``lower``: index → that of the one below."""
     names = {link.index: link.name for link in picture.links.values()}
     return tuple(
         Interface(
@@ -105,6 +133,8 @@ def interfaces_of(picture: Picture) -> tuple[Interface, ...]:
             flags=_flags(link),
             mac=":".join(f"{octet:02x}" for octet in link.mac),
             master=names.get(link.master) if link.master else None,
+            hardware=link.hardware,
+            lower=names.get((lower or {}).get(link.index, 0)),
             addresses=tuple(_address(a) for a in picture.on(link.name)),
         )
         for link in sorted(picture.links.values(), key=lambda link: link.index)
@@ -149,8 +179,42 @@ def _groups(named: Iterable[str]) -> tuple[Group, ...]:
     )
 
 
-def _ipvs() -> bool:
-    """Whether the kernel has IPVS or has its module at hand; it is not loaded for the question."""
+def _kernel() -> Kernel:
+    """What the kernel has, or has modules of at hand; none is loaded for the question."""
+    modules = _modules()
+    return Kernel(
+        release=os.uname().release,
+        ipvs=_ipvs(modules),
+        ipv6=PROC_IPV6.is_dir(),
+        schedulers=None
+        if modules is None
+        else tuple(sorted(m.removeprefix("ip_vs_") for m in modules if _SCHEDULER.fullmatch(m))),
+        nftables=None if modules is None else "nf_tables" in modules,
+        macvlan=None if modules is None else "macvlan" in modules,
+        ipvlan=None if modules is None else "ipvlan" in modules,
+    )
+
+
+def _modules() -> frozenset[str] | None:
+    """Names of the modules that are built in, loaded, or can be loaded; None where the lists of this kernel are not here.
+
+    Without ``modules.builtin`` (a container, say) a module that is not loaded may be built in: then nothing is known.
+    """
+    here = MODULES / os.uname().release
+    found: set[str] = set()
+    try:
+        for listing in ("modules.builtin", "modules.dep"):
+            for line in (here / listing).read_text(errors="replace").splitlines():
+                name = line.partition(":")[0].rpartition("/")[2].partition(".ko")[0]
+                found.add(name.replace("-", "_"))
+        loaded = PROC_MODULES.read_text(errors="replace") if PROC_MODULES.exists() else ""
+    except OSError:
+        return None
+    return frozenset(found | {line.partition(" ")[0] for line in loaded.splitlines()})
+
+
+def _ipvs(modules: frozenset[str] | None) -> bool:
+    """Whether the kernel has IPVS or has its module at hand."""
     try:
         with_generic = NetlinkSocket(NETLINK_GENERIC)
     except OSError:
@@ -162,14 +226,7 @@ def _ipvs() -> bool:
         pass
     finally:
         with_generic.close()
-    here = MODULES / os.uname().release
-    for listing in ("modules.builtin", "modules.dep"):
-        try:
-            if "/ip_vs.ko" in (here / listing).read_text(errors="replace"):
-                return True
-        except OSError:
-            continue
-    return False
+    return modules is not None and "ip_vs" in modules
 
 
 __all__ = ["Unusable", "collect", "interfaces_of", "run"]

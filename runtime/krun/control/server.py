@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def listen(path: Path) -> socket.socket:
 class ControlServer:
     """Answers requests on ``listener``. ``handler`` gets each request and a function that takes its answer, now or later.
 
-    A request's ``id`` is put into its answer, so that one connection may have several under way.
+    A request's ``id`` is put into its answer, so that one connection may have several under way. With ``peers`` a request's ``peer`` is
+    who asks, whatever the request itself says: ``uid``, ``gid`` and ``pid`` of the process that made the connection (unix(7), SO_PEERCRED).
     """
 
     def __init__(
@@ -60,13 +62,15 @@ class ControlServer:
         *,
         limit: int = REQUEST_LIMIT,
         connections: int = CONNECTIONS,
+        peers: bool = False,
     ) -> None:
         self._loop = loop
         self._listener = listener
         self._handler = handler
         self._limit = limit
         self._most = connections
-        self._streams: set[Stream] = set()
+        self._peers = peers
+        self._streams: dict[Stream, dict[str, int]] = {}
         listener.setblocking(False)
         loop.add_reader(listener.fileno(), self._acceptable)
 
@@ -83,7 +87,8 @@ class ControlServer:
                 log.warning("control socket: %d connections are open, one more was closed", self._most)
                 sock.close()
                 continue
-            self._streams.add(Stream(self._loop, sock, self._received, self._ended, limit=self._limit))
+            peer = _peer(sock)
+            self._streams[Stream(self._loop, sock, self._received, self._ended, limit=self._limit)] = peer
 
     def _received(self, stream: Stream, request: Message) -> None:
         identity = request.get("id")
@@ -91,10 +96,12 @@ class ControlServer:
         def answer(message: Message) -> None:
             stream.send(message if identity is None else {**message, "id": identity})
 
+        if self._peers:
+            request = {**request, "peer": self._streams.get(stream, {})}
         self._handler(request, answer)
 
     def _ended(self, stream: Stream, _why: str) -> None:
-        self._streams.discard(stream)
+        self._streams.pop(stream, None)
 
     def close(self, flush_s: float = 0.5) -> None:
         """Stop listening, hand out what was answered, close the connections."""
@@ -104,3 +111,12 @@ class ControlServer:
             stream.flush(flush_s)
             stream.close()
         self._streams.clear()
+
+
+def _peer(sock: socket.socket) -> dict[str, int]:
+    """Who is at the other end (socket(7), struct ucred); empty where the kernel does not say."""
+    try:
+        pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    except OSError:
+        return {}
+    return {"pid": pid, "uid": uid, "gid": gid}

@@ -26,7 +26,8 @@ class Parent(msgspec.Struct, kw_only=True):
 
 class Process(msgspec.Struct, kw_only=True):
     """A child. ``state``: starting, running, waiting (for its next start), stopping. ``answered`` False: this document lacks its part,
-    ``problem`` says why. ``hello_age_s``: since its event loop last answered. ``pss_kb``: its share of memory (proc(5), Pss).
+    ``problem`` says why. ``digest``: of the IR that it runs, by its own word. ``hello_age_s``: since its event loop last answered.
+    ``pss_kb``: its share of memory (proc(5), Pss).
     """
 
     name: str
@@ -36,21 +37,60 @@ class Process(msgspec.Struct, kw_only=True):
     since: float
     answered: bool
     problem: str | None = None
+    digest: str | None = None
     hello_age_s: float | None = None
     pss_kb: int | None = None
 
 
 class Ir(msgspec.Struct, kw_only=True):
-    """The configuration that runs."""
+    """The configuration that runs. ``source``: ``file``, as ``path`` had it when it was read; ``kept``, a copy that krun kept: after an
+    undo, a confirmation that did not come, or a krun that was killed. ``kept``: where that copy is, itself an IR; None where it could
+    not be stored.
+    """
 
     path: str
     digest: str
     version: str
     loaded_at: float
+    source: str = "file"
+    kept: str | None = None
+
+
+class Waiting(msgspec.Struct, kw_only=True):
+    """A reload that waits for ``krunctl confirm``: until when, how long that still is, and what comes back if nobody confirms."""
+
+    deadline: float
+    left_s: float
+    within_s: float
+    requested_by: str
+    back_to: str
+    back_to_path: str
+
+
+class Before(msgspec.Struct, kw_only=True):
+    """What ``krunctl undo`` would bring back."""
+
+    digest: str
+    path: str
+    loaded_at: float
+
+
+class Stored(msgspec.Struct, kw_only=True):
+    """The store of the run directory. ``problem`` None: all that must survive this process is written."""
+
+    file: str
+    problem: str | None
+    writes: int
+    failures: int
+    overlays: int
 
 
 class LastReload(msgspec.Struct, kw_only=True):
-    """``result``: ``done`` or ``refused``; ``operations``: how many of each kind were carried out, ``total`` their sum."""
+    """``result``: ``done``, ``refused`` (nothing was touched), ``rolled back`` (some process had taken it, all were sent back) or
+    ``planned``. ``operations``: how many of each kind were carried out, ``total`` their sum. ``confirm_by``: until when it wants a
+    confirmation. ``limit``: what was deleted where that was more than allowed, by kind of object. ``started`` and ``ended``: processes that
+    only one of the two IRs needs; what these do when they start and stop is not in ``operations``.
+    """
 
     result: str
     at: float
@@ -62,10 +102,20 @@ class LastReload(msgspec.Struct, kw_only=True):
     total: int
     failures: list[str]
     reason: str | None = None
+    confirm_by: float | None = None
+    limit: dict[str, dict[str, Any]] | None = None
+    started: list[str] = []
+    ended: list[str] = []
 
 
 class State(msgspec.Struct, kw_only=True):
-    """The whole. The lists come from the children as they are; ``extra`` has what else they say, by process."""
+    """The whole. The lists come from the children as they are; ``extra`` has what else they say, by process.
+
+    ``overlays``: an operator's hand on real servers (`krun.control.overlays.status`). ``drains``: servers and services on their way out
+    (`krun.check.drain.Drains.status`). ``alarms``: what somebody has to look at, in words. ``counters``: of this run directory's krun, over its restarts, as long as the
+    machine runs: ``reloads_done``, ``reloads_refused``, ``reloads_rolled_back``, ``reloads_returned`` (nobody confirmed),
+    ``reloads_undone``, ``reloads_confirmed``; and of this process: ``restarts`` of children.
+    """
 
     version: int = VERSION
     parent: Parent
@@ -76,10 +126,17 @@ class State(msgspec.Struct, kw_only=True):
     virtual_servers: list[dict[str, Any]] = []
     ir: Ir
     last_reload: LastReload | None = None
+    confirm: Waiting | None = None
+    undo: Before | None = None
+    store: Stored | None = None
+    overlays: list[dict[str, Any]] = []
+    drains: list[dict[str, Any]] = []
+    alarms: list[str] = []
+    counters: dict[str, int] = {}
     extra: dict[str, dict[str, Any]] = {}
 
 
-LISTS = ("vrrp", "sync_groups", "trackers", "virtual_servers")
+LISTS = ("vrrp", "sync_groups", "trackers", "virtual_servers", "drains", "alarms")
 
 
 def take(state: State, name: str, said: Mapping[str, Any]) -> None:

@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from krun.control.duration import clock, span
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-_GOOD = {"MASTER", "up", "running", "done"}
-_BAD = {"FAULT", "down", "waiting", "refused"}
+_GOOD = {"MASTER", "up", "running", "done", "there"}
+_BAD = {"FAULT", "down", "waiting", "refused", "missing"}
 
 Rows = list[list[str]]
 Section = tuple[str, Sequence[str], Rows]
@@ -29,6 +31,7 @@ def sections(state: dict[str, Any]) -> list[Section]:
             ("instance", "device", "vrid", "v", "state", "priority", "master", "for", "addresses"),
             [_instance(i) for i in state["vrrp"]],
         ),
+        ("routes, rules and static things", ("of", "what", "state"), _kept(state)),
         ("sync groups", ("group", "state", "members"), [_group(g) for g in state["sync_groups"]]),
         ("trackers", ("name", "kind", "state", "detail"), [_tracker(t) for t in state["trackers"]]),
         (
@@ -36,30 +39,85 @@ def sections(state: dict[str, Any]) -> list[Section]:
             ("service", "server", "state", "weight", "checks"),
             [row for v in state["virtual_servers"] for row in _virtual_server(v)],
         ),
+        (
+            "overlays",
+            ("service", "server", "weight", "for", "by", "reason"),
+            [_overlay(o) for o in state.get("overlays", ())],
+        ),
+        (
+            "draining",
+            ("service", "server", "connections", "since", "at most"),
+            [_drain(d) for d in state.get("drains", ())],
+        ),
+        ("mail", ("process", "server", "waits", "sent", "failed", "dropped", "problem"), _mail(state)),
     ]
     return [part for part in parts if part[2]]
+
+
+def _kept(state: dict[str, Any]) -> Rows:
+    """Routes and rules of instances that should be there, then everything static."""
+    owners: list[tuple[str, Any]] = [(i["name"], i) for i in state["vrrp"] if i["state"] == "MASTER"]
+    owners.append(("static", state.get("extra", {}).get("vrrp", {}).get("static", {})))
+    return [
+        [owner, thing["name"], thing.get("problem") or ("there" if thing["present"] else "missing")]
+        for owner, things in owners
+        for kind in ("addresses", "routes", "rules")
+        for thing in things.get(kind, ())
+        if "name" in thing  # an instance's own addresses are told otherwise, and elsewhere
+    ]
+
+
+def _mail(state: dict[str, Any]) -> Rows:
+    """The post offices of the processes that send letters."""
+    return [
+        [
+            name,
+            post["server"],
+            *(str(post[n]) for n in ("queue", "sent", "failed", "dropped")),
+            post["problem"] or "",
+        ]
+        for name, said in sorted(state.get("extra", {}).items())
+        if (post := said.get("mail"))
+    ]
 
 
 def summary(state: dict[str, Any]) -> list[str]:
     """The lines above the tables."""
     parent, ir, last = state["parent"], state["ir"], state["last_reload"]
+    kept = "" if ir.get("source", "file") == "file" else ", a copy that krun kept"
     lines = [
         f"krun {parent['release']}, pid {parent['pid']}, {parent['state']} since {_time(parent['since'])} (kernel {parent['kernel']})",
-        f"runs {ir['path']} ({ir['digest'][:19]}…), loaded {_time(ir['loaded_at'])}",
+        f"runs {ir['path']} ({ir['digest'][:19]}…){kept}, loaded {_time(ir['loaded_at'])}",
     ]
     if last is not None:
         lines.append(reload_line(last))
         if last["reason"]:
             lines.append(f"  {last['reason']}")
+    lines += _way_back(state)
+    lines += [f"ALARM: {alarm}" for alarm in state.get("alarms", ())]
     return lines
+
+
+def _way_back(state: dict[str, Any]) -> list[str]:
+    """What waits for a confirmation, else what undo would bring back."""
+    waiting, before = state.get("confirm"), state.get("undo")
+    if waiting is not None:
+        return [
+            f"waits for `krunctl confirm`: in {span(waiting['left_s'])} ({_time(waiting['deadline'])}) it goes back to "
+            f"{waiting['back_to_path']} ({waiting['back_to'][:19]}…)"
+        ]
+    if before is not None:
+        return [
+            f"`krunctl undo` goes back to {before['path']} ({before['digest'][:19]}…), of {_time(before['loaded_at'])}"
+        ]
+    return []
 
 
 def reload_line(last: dict[str, Any]) -> str:
     """One line about a reload: result, duration, operations."""
-    counts = ", ".join(f"{name} {count}" for name, count in last["operations"].items()) or "no operation"
-    text = (
-        f"last reload {last['result']} {_time(last['at'])} in {last['duration_us'] / 1000:.1f} ms: {counts}"
-    )
+    counts = [f"{name} {count}" for name, count in last["operations"].items()]
+    counts += [f"{name} process {what}" for what in ("started", "ended") for name in last.get(what, ())]
+    text = f"last reload {last['result']} {_time(last['at'])} in {last['duration_us'] / 1000:.1f} ms: {', '.join(counts) or 'no operation'}"
     return text + (f", {len(last['failures'])} failed" if last["failures"] else "")
 
 
@@ -154,8 +212,31 @@ def _server(server: dict[str, Any]) -> list[str]:
         "",
         _text(server.get("identity")),
         _text(server.get("state")),
-        _text(weight) if effective in (None, weight) else f"{_text(effective)} ({_text(weight)})",
+        (_text(weight) if effective in (None, weight) else f"{_text(effective)} ({_text(weight)})")
+        + (" by hand" if server.get("overlay") is not None else ""),
         ", ".join(_check(c) for c in server.get("checkers", ())) or "none",
+    ]
+
+
+def _overlay(o: dict[str, Any]) -> list[str]:
+    weight = f"{o['weight']}" + ("" if o["in_effect"] else " (rests: that server is not configured)")
+    return [
+        o["virtual_server"],
+        o["real_server"],
+        weight,
+        f"{span(o['left_s'])} more",
+        o["by"],
+        o["reason"] or "",
+    ]
+
+
+def _drain(d: dict[str, Any]) -> list[str]:
+    return [
+        d["service"],
+        d["real_server"] or "all of it",
+        "?" if d["connections"] is None else str(d["connections"]),
+        _age(d["since"]),
+        f"{span(d['left_s'])} more",
     ]
 
 
@@ -171,20 +252,14 @@ def _time(seconds: object) -> str:
     """Local time."""
     if not isinstance(seconds, int | float) or not seconds:
         return "-"
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    return clock(seconds)
 
 
 def _age(seconds: object) -> str:
-    """How long ago: ``42s``, ``3m 12s``, ``5h 2m``, ``12d 4h``."""
+    """How long ago."""
     if not isinstance(seconds, int | float) or not seconds:
         return "-"
-    age = max(0, int(time.time() - seconds))
-    days, hours, minutes = age // 86400, age // 3600 % 24, age // 60 % 60
-    if days:
-        return f"{days}d {hours}h"
-    if hours:
-        return f"{hours}h {minutes}m"
-    return f"{minutes}m {age % 60}s" if minutes else f"{age}s"
+    return span(time.time() - seconds)
 
 
 def _list(value: object) -> str:

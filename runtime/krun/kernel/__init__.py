@@ -9,6 +9,7 @@
 ``addresses``     reading addresses and carrying out address operations
 ``links``         interfaces
 ``reflector``     the picture of interfaces and addresses that notifications keep true
+``routing``       routes and routing rules
 ``announce``      gratuitous ARP and unsolicited neighbour advertisements
 ``adverts``       raw VRRP sockets
 ``refusals``      the kernel's error numbers in words

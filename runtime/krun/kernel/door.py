@@ -6,12 +6,15 @@ event loop. Everything that can fail for a single object reports it per object a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from kir.model import Config, Route, Rule
 from kir.plan.operations import AddressOperation, IpvsOperation
+from kir.plan.route_operations import RoutingOperation
 from kir.state import AddressKey, IpvsTable
+from krun.kernel.glance import Glance
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class Link:
 
     ``up``: administratively up and running (IFF_UP and IFF_RUNNING). ``arp`` False: IFF_NOARP. ``mac`` is raw octets.
     ``hardware``: ARPHRD number (1 Ethernet, 772 loopback). ``kind``: driver of a virtual interface (``vrf``, ``macvlan``).
+    ``vrf_table``: the routing table of a VRF, 0 for others.
     """
 
     index: int
@@ -33,13 +37,14 @@ class Link:
     master: int = 0
     hardware: int = 1
     kind: str = ""
+    vrf_table: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """An operation that the kernel refused: ``errno`` and words for the log (what, why, what to do)."""
 
-    operation: IpvsOperation | AddressOperation
+    operation: IpvsOperation | AddressOperation | RoutingOperation
     errno: int
     message: str
 
@@ -67,6 +72,29 @@ class Resynchronised:
 
 
 KernelEvent = LinkChanged | AddressChanged | Resynchronised
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChanged:
+    """A route of protocol keepalived was deleted (``gone``), or a route took the place of another, which is not named."""
+
+    route: Route
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChanged:
+    """A rule was deleted."""
+
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingLost:
+    """News of routes and rules was lost: compare all you care about."""
+
+
+RoutingEvent = RouteChanged | RuleChanged | RoutingLost
 
 
 class AddressesAndLinks(Protocol):
@@ -106,11 +134,53 @@ class AddressesAndLinks(Protocol):
     def close(self) -> None: ...
 
 
+class Routing(Protocol):
+    """Routes and routing rules (rtnetlink). Routes and rules go in and out with numbers for all names."""
+
+    def numbered(self, config: Config) -> tuple[Config, dict[str, list[str]]]:
+        """``config`` with numbers for the names of tables, protocols and the like in its routes and rules.
+
+        Second, what is wrong: the instance (empty: static) → sentences; a route or rule with an unknown name is left out.
+        """
+
+    def vrf_tables(self) -> Mapping[str, int]:
+        """The tables of the VRF devices that there are, by name."""
+
+    def routes(self, protocols: Collection[int]) -> list[Route]:
+        """The routes of these protocols (rtm_protocol) in all tables and both families, as the kernel has them. Raises OSError."""
+
+    def rules(self) -> list[Rule]:
+        """All rules of both families, as the kernel has them. Raises OSError."""
+
+    def apply(self, operations: Sequence[RoutingOperation]) -> list[Failure]:
+        """Carry out the operations in order, batched; a refused one does not stop the rest. What is already as wanted is no
+        failure."""
+
+    def watch(self) -> None:
+        """Have the kernel tell of what others do to routes and rules, from now on. Raises OSError."""
+
+    def fileno(self) -> int:
+        """What to wait on for `read_events`; -1 without `watch`."""
+
+    def read_events(self) -> list[RoutingEvent]:
+        """The events that came in, never blocking. Our own operations make some too; a link that goes down, or an address that
+        goes, takes routes along without any."""
+
+    @property
+    def writes(self) -> int:
+        """How many writes were sent to the kernel since the start."""
+
+    def close(self) -> None: ...
+
+
 class Ipvs(Protocol):
     """The IPVS table (generic netlink, ip_vs.h)."""
 
     def dump(self) -> IpvsTable:
         """The whole table as the kernel has it."""
+
+    def glance(self) -> Glance | None:
+        """A cheap look at the table (`krun.kernel.glance`); None where there is no such thing. Never raises."""
 
     def apply(self, operations: Sequence[IpvsOperation]) -> list[Failure]:
         """Carry out the operations in order, batched; a refused one does not stop the rest."""
@@ -160,6 +230,8 @@ class Kernel(Protocol):
     name: str
 
     def rtnetlink(self) -> AddressesAndLinks: ...
+
+    def routing(self) -> Routing: ...
 
     def ipvs(self) -> Ipvs:
         """Raises `KernelUnavailable` where the kernel has no IPVS."""

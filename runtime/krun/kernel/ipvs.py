@@ -25,6 +25,7 @@ from kir.plan.operations import (
 )
 from kir.state import IpvsTable, ServiceEntry
 from krun.kernel.door import Failure, KernelUnavailable
+from krun.kernel.glance import Glance, parse
 from krun.kernel.netlink import ipvs as wire
 from krun.kernel.netlink.generic import GENERIC_HEADER, NETLINK_GENERIC, family_number
 from krun.kernel.netlink.socket import NetlinkSocket, Request, address_text
@@ -85,6 +86,14 @@ class LinuxIpvs:
                 if dest is not None:
                     entry.dests[dest[0]] = dest[1]
         return table
+
+    def glance(self) -> Glance | None:
+        """What ``/proc/net/ip_vs`` shows; None where it cannot be read."""
+        try:
+            with CONNECTION_TABLE.open() as lines:
+                return parse(lines)
+        except (OSError, ValueError):
+            return None
 
     def apply(self, operations: Sequence[IpvsOperation]) -> list[Failure]:
         """Carry out the operations in order, some hundred in one system call; a refused one does not stop the rest."""

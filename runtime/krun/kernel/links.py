@@ -12,6 +12,7 @@ from krun.kernel.netlink.rtnl import (
     IFF_UP,
     LINK,
     LINK_HEADER,
+    VRF,
 )
 
 AF_UNSPEC = 0
@@ -32,6 +33,8 @@ def parse_link(message: Message) -> Link | None:
     name = found.get("name")
     if not name:
         return None
+    info = found.get("info", {})
+    kind = info.get("kind", "")
     running = IFF_UP | IFF_RUNNING
     return Link(
         index=index,
@@ -44,5 +47,6 @@ def parse_link(message: Message) -> Link | None:
         loopback=bool(flags & IFF_LOOPBACK),
         master=found.get("master", 0),
         hardware=hardware,
-        kind=found.get("info", {}).get("kind", ""),
+        kind=kind,
+        vrf_table=VRF.unpack(info.get("data", b"")).get("table", 0) if kind == "vrf" else 0,
     )

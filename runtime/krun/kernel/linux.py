@@ -14,6 +14,7 @@ from krun.kernel.door import AdvertSocket, Failure, KernelEvent, Link
 from krun.kernel.ipvs import LinuxIpvs
 from krun.kernel.netlink.socket import NetlinkSocket
 from krun.kernel.reflector import Reflector, usable_source
+from krun.kernel.routing.part import LinuxRouting
 
 
 class LinuxRtnetlink:
@@ -77,6 +78,7 @@ class LinuxKernel:
 
     def __init__(self) -> None:
         self._rtnetlink: LinuxRtnetlink | None = None
+        self._routing: LinuxRouting | None = None
         self._ipvs: LinuxIpvs | None = None
         self._announcer: LinuxAnnouncer | None = None
 
@@ -84,6 +86,11 @@ class LinuxKernel:
         if self._rtnetlink is None:
             self._rtnetlink = LinuxRtnetlink()
         return self._rtnetlink
+
+    def routing(self) -> LinuxRouting:
+        if self._routing is None:
+            self._routing = LinuxRouting(self.rtnetlink().links)
+        return self._routing
 
     def ipvs(self) -> LinuxIpvs:
         if self._ipvs is None:

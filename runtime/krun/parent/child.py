@@ -30,7 +30,9 @@ class Child(Protocol):
         """
 
     def commit(self) -> dict[str, Any]:
-        """Second phase: apply what was prepared. Returns ``{"operations": {name: count}, "failures": [text, …]}``."""
+        """Second phase: apply what was prepared. Returns ``{"operations": {name: count}, "failures": [text, …]}``, and ``"busy": True``
+        where there is work left that outlasts the reload: then the process stays, though the new configuration may not need it.
+        """
 
     def abort(self) -> None:
         """Forget what was prepared."""

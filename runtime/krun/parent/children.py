@@ -11,9 +11,12 @@ STOP_ORDER = ("vrrp", "check", "script")
 
 
 def needed(config: Config) -> tuple[str, ...]:
-    """The children that ``config`` needs, in the order of their start. The script process is there as soon as another one is."""
+    """The children that ``config`` needs, in the order of their start. The script process is there as soon as another one is.
+
+    Static addresses, routes and rules are the VRRP process's, with or without an instance.
+    """
     names: list[str] = []
-    if config.vrrp_instances:
+    if config.vrrp_instances or config.static_addresses or config.static_routes or config.static_rules:
         names.append("vrrp")
     if config.virtual_servers:
         names.append("check")

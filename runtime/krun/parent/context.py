@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kir.model import Config
 
@@ -21,7 +22,9 @@ class ChildContext:
     the parent, and ``promised_at_us`` when it was last seen alive (CLOCK_MONOTONIC); empty at the first start.
     ``channel``: a SOCK_SEQPACKET pair's end to the parent: the child sends promises there (`krun.parent.promises`).
     ``alive``: shared memory; the child's loop writes its clock there, so that a promise's age can be known after its death.
-    ``restarts``: how often this child was restarted.
+    ``restarts``: how often this child was restarted. ``drain_us``: how long servers that go may keep their connections; a reload sets its
+    own. ``overlays``: an operator's hand on real servers (`krun.control.overlays`), plain. ``audit_us``: how often to look at the
+    kernel's IPVS table.
     """
 
     name: str
@@ -36,3 +39,5 @@ class ChildContext:
     promised_at_us: int = 0
     restarts: int = 0
     drain_us: int = 0
+    overlays: tuple[dict[str, Any], ...] = ()
+    audit_us: int = 10_000_000

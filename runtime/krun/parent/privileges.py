@@ -27,6 +27,9 @@ KEEPS: dict[str, frozenset[int]] = {
 }
 """Which capabilities a child keeps, where the parent has them. Only the script process ever executes another program."""
 
+KEEPS_NONE = frozenset({"metrics"})
+"""Processes that run no configuration and keep no capability at all."""
+
 
 class _Header(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
@@ -41,11 +44,11 @@ class _Data(ctypes.Structure):
 
 
 def drop(name: str, libc: ctypes.CDLL) -> None:
-    """Keep what `KEEPS` has for the child ``name`` and nothing else. Raises OSError.
+    """Keep what `KEEPS` has for the child ``name`` and nothing else; nothing at all for `KEEPS_NONE`. Raises OSError.
 
     ``libc``: loaded with ``use_errno=True``. A process that may not have been root keeps what it has of those.
     """
-    keeps = KEEPS.get(name)
+    keeps = frozenset() if name in KEEPS_NONE else KEEPS.get(name)
     if keeps is None:
         return
     header = _Header(_VERSION_3, 0)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from krun.control import state as documents
 from krun.control.client import Reply
+from krun.control.events import Ring, after
 from krun.control.framing import Message
+from krun.control.server import Answer
+from krun.parent.boot import boot_id, boottime_us
 from krun.parent.children import START_ORDER
+from krun.parent.crew import Crew
+from krun.parent.reloads import Reloads
 from krun.parent.slot import Slot
+from krun.parent.store import Store
 
 
 def gather(
@@ -26,7 +33,7 @@ def gather(
     def on_reply(slot: Slot) -> Reply:
         def said(message: Message | None, why: str) -> None:
             answered = message is not None and bool(message.get("ok"))
-            state.processes.append(_process(slot, answered, _problem(slot, message, why)))
+            state.processes.append(_process(slot, message, _problem(slot, message, why)))
             if answered and message is not None:
                 documents.take(state, slot.name, message.get("status") or {})
             waiting.discard(slot.name)
@@ -40,6 +47,31 @@ def gather(
         slot.conversation.ask({"op": "status"}, timeout, on_reply(slot))
 
 
+def collect(slots: Sequence[Slot], ring: Ring, since: object, timeout: float, answer: Answer) -> None:
+    """Answer with the events of all processes after those that ``since`` has; one that says nothing for ``timeout`` seconds is left
+    out, and asked again the next time.
+    """
+    events: list[Any] = list(after(ring, since))
+    waiting = {slot.name for slot in slots}
+
+    def finish() -> None:
+        if not waiting:
+            answer({"ok": True, "events": events})
+
+    def on_reply(name: str) -> Reply:
+        def said(message: Message | None, _why: str) -> None:
+            events.extend((message or {}).get("events", ()))
+            waiting.discard(name)
+            finish()
+
+        return said
+
+    if not waiting:
+        finish()
+    for slot in slots:
+        slot.conversation.ask({"op": "events", "since": since}, timeout, on_reply(slot.name))
+
+
 def _problem(slot: Slot, message: Message | None, why: str) -> str | None:
     problems = [slot.problem] if slot.problem else []
     if message is None:
@@ -49,7 +81,9 @@ def _problem(slot: Slot, message: Message | None, why: str) -> str | None:
     return "; ".join(problems) or None
 
 
-def _process(slot: Slot, answered: bool, problem: str | None) -> documents.Process:
+def _process(slot: Slot, message: Message | None, problem: str | None) -> documents.Process:
+    answered = message is not None and bool(message.get("ok"))
+    digest = message.get("digest") if message is not None else None
     hello = slot.last_hello_s
     return documents.Process(
         name=slot.name,
@@ -59,6 +93,7 @@ def _process(slot: Slot, answered: bool, problem: str | None) -> documents.Proce
         since=round(slot.since, 3),
         answered=answered,
         problem=problem,
+        digest=str(digest) if digest else None,
         hello_age_s=None if hello is None else round(hello, 3),
         pss_kb=documents.pss_kb(slot.pid) if slot.pid else None,
     )
@@ -66,3 +101,46 @@ def _process(slot: Slot, answered: bool, problem: str | None) -> documents.Proce
 
 def _order(name: str) -> int:
     return START_ORDER.index(name) if name in START_ORDER else len(START_ORDER)
+
+
+def running(reloads: Reloads) -> documents.Ir:
+    """What runs."""
+    return documents.Ir(
+        path=str(reloads.path),
+        digest=reloads.document.digest,
+        version=reloads.document.version,
+        loaded_at=round(reloads.loaded_at, 3),
+        source=reloads.source,
+        kept=reloads.kept_copy,
+    )
+
+
+def remembered(state: documents.State, reloads: Reloads, store: Store, crew: Crew) -> None:
+    """Put into ``state`` what the parent itself knows of reloads, the way back, and whatever somebody has to look at."""
+    kept = store.kept
+    state.last_reload = reloads.last
+    if kept.confirm is not None and kept.previous is not None:
+        state.confirm = documents.Waiting(
+            deadline=kept.confirm.deadline,
+            left_s=round(kept.confirm.left_us(boottime_us(), boot_id()) / 1e6, 3),
+            within_s=kept.confirm.within_us / 1e6,
+            requested_by=kept.confirm.requested_by,
+            back_to=kept.previous.digest,
+            back_to_path=kept.previous.path,
+        )
+    if kept.previous is not None:
+        state.undo = documents.Before(
+            digest=kept.previous.digest, path=kept.previous.path, loaded_at=kept.previous.loaded_at
+        )
+    state.store = documents.Stored(
+        file=str(store.file),
+        problem=store.problem or None,
+        writes=store.writes,
+        failures=store.failures,
+        overlays=len(kept.overlays),
+    )
+    state.counters = {**kept.counters, "restarts": crew.restarts}
+    if store.problem:
+        state.alarms.append(f"a krun that is killed now forgets the way back and overlays: {store.problem}")
+    if reloads.alarm:
+        state.alarms.append(reloads.alarm)

@@ -52,8 +52,15 @@ class RunDir:
             ) from None
         except OSError as error:
             raise RunDirError(f"{self.pid_file}: {error.strerror or error}") from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:  # a full file system
+            self.pid_file.unlink(missing_ok=True)
+            os.close(self._lock)
+            raise RunDirError(
+                f"{self.pid_file}: cannot be written: {error.strerror or error}; make room there or choose another --run-dir"
+            ) from None
 
     @property
     def pid_file(self) -> Path:

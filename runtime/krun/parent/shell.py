@@ -24,6 +24,7 @@ import msgspec
 
 from kir.model import Config
 from krun import logs
+from krun.control.events import Ring, after, remember
 from krun.control.framing import Message
 from krun.control.server import Answer, ControlServer
 from krun.kernel.door import KernelUnavailable
@@ -32,6 +33,7 @@ from krun.loop.memory import Account
 from krun.parent import alive, privileges, promises
 from krun.parent.child import Child
 from krun.parent.context import ChildContext
+from krun.parent.handover import unpack
 
 log = logging.getLogger("krun.shell")
 
@@ -69,8 +71,9 @@ def run(make: Make, context: ChildContext, birth: Birth, mask: Iterable[signal.S
     code = 1
     try:
         logs.setup(f"krun-{context.name}", birth.log_format, birth.log_level)
+        ring = remember(f"krun-{context.name}")
         _settle(context, birth)
-        code = Shell(make, context, frozenset(mask), birth.memory_debug).run()
+        code = Shell(make, context, frozenset(mask), ring, birth.memory_debug).run()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException as error:  # noqa: BLE001 - the last frame of this process
@@ -129,17 +132,25 @@ class Shell:
     """One child's life in its event loop."""
 
     def __init__(
-        self, make: Make, context: ChildContext, mask: frozenset[signal.Signals], memory_debug: bool = False
+        self,
+        make: Make,
+        context: ChildContext,
+        mask: frozenset[signal.Signals],
+        ring: Ring,
+        memory_debug: bool = False,
     ) -> None:
         self._make = make
         self._context = context
         self._mask = mask
+        self._ring = ring
         self._loop = asyncio.new_event_loop()
         self._exit: asyncio.Future[int] = self._loop.create_future()
         self._child: Child | None = None
         self._starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._prepared: str | None = None
+        self._digest = context.digest
+        self._config = context.config
+        self._prepared: tuple[str, Config] | None = None
         self._memory_debug = memory_debug
         self._memory: Account | None = None
 
@@ -268,11 +279,13 @@ class Shell:
             answer(
                 {"ok": True, "nonce": request.get("nonce"), "name": self._context.name, "pid": os.getpid()}
             )
+        elif operation == "events":
+            answer({"ok": True, "events": after(self._ring, request.get("since"))})
         elif child is None:
             answer({"ok": False, "error": "not started yet"})
         elif operation == "status":
             try:
-                answer({"ok": True, "status": child.status()})
+                answer({"ok": True, "digest": self._digest, "status": child.status()})
             except Exception as error:
                 log.error("no status: %s: %s", type(error).__name__, error)
                 log.debug("traceback", exc_info=error)
@@ -280,7 +293,9 @@ class Shell:
         elif operation in ("prepare", "commit") and self._stopping is not None:
             answer({"ok": False, "error": "it is stopping"})
         elif operation == "prepare":
-            self._prepare(child, str(request.get("path")), str(request.get("digest")), answer)
+            if "drain_us" in request:
+                self._context.drain_us = int(request["drain_us"])
+            self._prepare(child, request, answer)
         elif operation == "commit":
             self._commit(child, answer)
         elif operation == "abort":
@@ -292,15 +307,34 @@ class Shell:
                 self._stopping = self._loop.create_task(
                     self._stop(answer, float(request.get("budget_s", 5.0)))
                 )
+        elif operation == "overlays":
+            self._order(child, request, answer)
         else:
             answer({"ok": False, "error": f"unknown request {operation!r}"})
 
-    def _prepare(self, child: Child, path: str, digest: str, answer: Answer) -> None:
+    def _order(self, child: Child, request: Message, answer: Answer) -> None:
+        """What one kind of child does beyond the contract of all (`krun.check.process.CheckChild.order`)."""
         if self._starting is not None and not self._starting.done():
-            self._starting.add_done_callback(lambda _task: self._prepare(child, path, digest, answer))
+            self._starting.add_done_callback(lambda _task: self._order(child, request, answer))
+            return
+        order = getattr(child, "order", None)
+        if order is None:
+            answer({"ok": False, "error": f"this process knows no request {request.get('op')!r}"})
             return
         try:
-            config = msgspec.msgpack.decode(Path(path).read_bytes(), type=Config)
+            answer({"ok": True, "done": order(request)})
+        except ValueError as error:
+            answer({"ok": False, "error": _words(error)})
+
+    def _prepare(self, child: Child, request: Message, answer: Answer) -> None:
+        if self._starting is not None and not self._starting.done():
+            self._starting.add_done_callback(lambda _task: self._prepare(child, request, answer))
+            return
+        digest = str(request.get("digest"))
+        try:
+            if request.get("has") != self._digest:
+                raise ValueError(f"this process runs {self._digest[:19]}, and the parent thinks otherwise")
+            config = unpack(Path(str(request.get("path"))).read_bytes(), self._config)
             operations = child.prepare(config, digest)
         except (ValueError, OSError, msgspec.MsgspecError) as error:
             child.abort()
@@ -312,14 +346,14 @@ class Shell:
             child.abort()
             answer({"ok": False, "error": f"internal error: {type(error).__name__}: {error}"})
             return
-        self._prepared = digest
+        self._prepared = (digest, config)
         answer({"ok": True, "operations": operations})
 
     def _commit(self, child: Child, answer: Answer) -> None:
         if self._prepared is None:
             answer({"ok": False, "error": "nothing was prepared"})
             return
-        self._prepared = None
+        (digest, config), self._prepared = self._prepared, None
         try:
             result = child.commit()
         except Exception as error:  # noqa: BLE001 - said in one line
@@ -328,6 +362,7 @@ class Shell:
             answer({"ok": False, "error": f"{type(error).__name__}: {error}"})
             self._end(1)
             return
+        self._digest, self._config = digest, config
         answer({"ok": True, **result})
         if self._memory is not None:
             self._loop.call_soon(self._account, "through the reload")

@@ -10,10 +10,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from kir.model import Config
 from krun.control.client import Conversation
+from krun.control.events import event
+from krun.control.metrics.address import Where
 from krun.control.server import listen
 from krun.loop.events import Handle
 from krun.loop.reactor import Reactor
@@ -41,6 +43,9 @@ class Settings:
     log_level: int = logging.INFO
     memory_debug: bool = False
     drain_us: int = 0
+    audit_us: int = 10_000_000
+    overlays: Callable[[], tuple[dict[str, Any], ...]] = tuple
+    metrics: Where | None = None
 
 
 class Slot:
@@ -114,6 +119,8 @@ class Slot:
             promised_at_us=alive.read(self._alive),
             restarts=self.restarts,
             drain_us=settings.drain_us,
+            overlays=settings.overlays(),
+            audit_us=settings.audit_us,
         )
         birth = shell.Birth(os.getpid(), settings.log_format, settings.log_level, settings.memory_debug)
         sys.stdout.flush()
@@ -198,7 +205,13 @@ class Slot:
         """SIGKILL; the rest happens when it is reaped."""
         if self.pid:
             self.problem = why
-            log.error("%s process (pid %d): %s; killed", self.name, self.pid, why)
+            log.error(
+                "%s process (pid %d): %s; killed",
+                self.name,
+                self.pid,
+                why,
+                extra=event("process.killed", self.name),
+            )
             os.kill(self.pid, signal.SIGKILL)
 
     def _stuck(self, why: str) -> None:
@@ -211,7 +224,12 @@ class Slot:
             self.kill("it was stopped by a signal again")
             return
         self._continued_at = now
-        log.warning("%s process (pid %d) was stopped by a signal: continued", self.name, self.pid)
+        log.warning(
+            "%s process (pid %d) was stopped by a signal: continued",
+            self.name,
+            self.pid,
+            extra=event("process.continued", self.name),
+        )
         os.kill(self.pid, signal.SIGCONT)
 
     # -- death
@@ -253,12 +271,15 @@ class Slot:
             return False
 
     def _again(self, delay: float, what: str) -> None:
+        about = event("process.ended", self.name)
         if self._backoff.alarming:
-            log.critical("%s; next start in %g s. It does not come up: somebody has to look", what, delay)
+            log.critical(
+                "%s; next start in %g s. It does not come up: somebody has to look", what, delay, extra=about
+            )
         elif delay:
-            log.error("%s; next start in %g s", what, delay)
+            log.error("%s; next start in %g s", what, delay, extra=about)
         else:
-            log.error("%s; started again", what)
+            log.error("%s; started again", what, extra=about)
         self.restarts += 1
         self.state = "waiting"
         if delay:

@@ -76,6 +76,10 @@ def config_changed(settings: Settings, state: State, event: ConfigChanged, now: 
         changed = replace(changed, deadline=max(moved, now, state.not_before))
     if not config.preempt_delay_us:
         changed = replace(changed, preempt_at=None)
+    elif changed.preempt_at is not None:
+        # It counts from when the lower one was first heard, whatever its length is now.
+        moved = changed.preempt_at + config.preempt_delay_us - event.old.preempt_delay_us
+        changed = replace(changed, preempt_at=max(moved, now))
     return changed, ()
 
 

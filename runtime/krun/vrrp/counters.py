@@ -12,7 +12,7 @@ class Counters:
     Drops are counted where they are decided, one counter a kind. ``auth_ext_*`` belong to an extension that is not spoken here;
     they stay 0 so that dashboards find them. Ours: ``checksum_err``, ``version_err``, ``unicast_err`` (multicast where unicast
     is expected or the reverse, an unknown peer, a TTL outside the peer's bounds), ``owner_ignored``, ``vips_lost`` (a VIP was
-    removed by somebody else), ``send_err``.
+    removed by somebody else), ``routes_lost`` (the same of routes and rules), ``send_err``.
     """
 
     advert_rcvd: int = 0
@@ -40,6 +40,7 @@ class Counters:
     unicast_err: int = 0
     owner_ignored: int = 0
     vips_lost: int = 0
+    routes_lost: int = 0
     send_err: int = 0
 
     def count(self, name: str) -> None:

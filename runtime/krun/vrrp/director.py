@@ -1,84 +1,57 @@
 """All virtual routers of a director as one pure machine: packets, links, addresses and time in, effects out.
 
-Nothing here opens a socket, reads a clock or writes a log: `krun.vrrp.process` runs it against a kernel, a simulator against a
-virtual one. Every method that takes ``now`` (microseconds) returns the effects to carry out, in order.
+What is known is in `krun.vrrp.surroundings`, what is wanted done in `krun.vrrp.outbox`; here the one follows from the other. Nothing
+opens a socket, reads a clock or writes a log: `krun.vrrp.process` runs it against a kernel, a simulator against a virtual one. Every
+method that takes ``now`` (microseconds) returns the effects to carry out, in order.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-import msgspec
-
-from kir.model import Config, SyncGroup, VrrpScript
-from kir.plan.operations import AddressOperation, DelAddress
-from kir.state import AddressKey, address_key
+from kir.model import Config
+from kir.state import AddressKey, AddressTable
 from krun.vrrp import events, tracking
 from krun.vrrp.alarms import Alarms
-from krun.vrrp.effects import (
-    AnnounceAddresses,
-    ChangeAddresses,
-    Effect,
-    ForgetAnnouncements,
-    Remember,
-    Rewire,
-    Say,
-    TellOutside,
-    Transmit,
-)
-from krun.vrrp.identity import Endpoint, endpoint
+from krun.vrrp.book import STATIC
+from krun.vrrp.drift import Drift
+from krun.vrrp.effects import Effect, Remember, Rewire
+from krun.vrrp.identity import Endpoint
 from krun.vrrp.instance import Instance
 from krun.vrrp.intake import Intake
-from krun.vrrp.ledger import Ledger
 from krun.vrrp.machine import Role, step
+from krun.vrrp.outbox import Outbox
 from krun.vrrp.promises import TRACKER_PREFIX, Inheritance, role_promise, tracker_promise
+from krun.vrrp.routing import Sight
+from krun.vrrp.state import State
+from krun.vrrp.surroundings import Surroundings
 from krun.vrrp.sync import Group, common_role, may_become_master
 
-FLAPS, FLAP_WINDOW_US = 5, 10_000_000
-"""How often in how long a VIP that others remove is put back before the instance gives way."""
 
-
-class Director:
+class Director(Surroundings):
     """The composite. ``config``: what to run. Call `start` once, after the surroundings (`seen_link`, `seen_source`) are known."""
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.instances: dict[str, Instance] = {}
-        self.groups: dict[str, Group] = {group.name: Group(group) for group in config.vrrp_sync_groups}
-        self.scripts: dict[str, VrrpScript] = {script.name: script for script in config.vrrp_scripts}
-        self.health: dict[str, tracking.ScriptHealth] = {
-            script.name: tracking.initial_health(script) for script in config.vrrp_scripts
-        }
-        self.links: dict[str, bool] = {}
-        self.sources: dict[str, str | None] = {}
-        self.ledger = Ledger()
-        self.broken: dict[str, str] = {}
-        self.deaf: dict[Endpoint, str] = {}
+        super().__init__(config)
         self.started = False
         self.not_before = 0
-        self._effects: list[Effect] = []
-        self._held_back: list[Effect] | None = None
+        self.outbox = Outbox()
+        self.ledger = self.outbox.ledger
+        self.routing = self.outbox.routing
+        self.drift = Drift(self, self.outbox)
+        self.begun = False
         self.alarms = Alarms()
-        self.intake = Intake(self.say)
+        self.intake = Intake(self.outbox.say)
         self.intake.log_unknown_vrids = config.global_defs.log_unknown_vrids
-        for index, instance in enumerate(config.vrrp_instances):
-            self.instances[instance.name] = Instance(instance, index)
-
-    # -- what is known of the surroundings before the start
-
-    def seen_link(self, device: str, up: bool | None) -> None:
-        """An interface at start: up and running or not; None where it does not exist."""
-        if up is None:
-            self.links.pop(device, None)
-        else:
-            self.links[device] = up
-
-    def seen_source(self, instance: str, source: str | None) -> None:
-        """Where the adverts of an instance leave from at start."""
-        self.sources[instance] = source
 
     # -- life
+
+    def begin(self, present: Collection[AddressKey] = (), sight: Sight | None = None) -> list[Effect]:
+        """Before the start: see `krun.vrrp.drift.Drift.begin`."""
+        self.begun = True
+        self.drift.begin(present, sight)
+        return self.take()
 
     def start(
         self,
@@ -87,8 +60,10 @@ class Director:
         inheritance: Inheritance | None = None,
         startup_delay_us: int = 0,
     ) -> list[Effect]:
-        """Begin. ``present``: addresses that are on the interfaces now; of these, those of ours are adopted or removed."""
+        """The instances begin, after `begin`. ``present``: addresses that are on the interfaces now; of these, those of ours are adopted
+        or removed."""
         inherited = inheritance or Inheritance({}, {})
+        early = [] if self.begun else self.begin(present)
         self.started = True
         self.not_before = now + startup_delay_us
         for name, up in inherited.trackers.items():
@@ -96,28 +71,19 @@ class Director:
                 self.health[name] = tracking.rescaled(
                     self.scripts[name], tracking.ScriptHealth(up=up, counter=self.scripts[name].rise)
                 )
-        self.adopt(self.instances.values(), present)
         self.hold_back()
         self.start_instances(list(self.instances.values()), now, inherited)
         self.release_addresses()
-        return self.take()
-
-    def adopt(self, instances: Iterable[Instance], present: Collection[AddressKey]) -> None:
-        """Book the addresses of ``instances`` that are there already as ours."""
-        for instance in instances:
-            for address in instance.addresses:
-                key = address_key(address)
-                if key in present:
-                    self.ledger.have.setdefault(key, address)
+        return early + self.take()
 
     def start_instances(self, instances: list[Instance], now: int, inherited: Inheritance) -> None:
         for instance in instances:
             instance.primary = tracking.Debounced(self.links.get(instance.config.interface))
             instance.verdict = self.judge(instance)
-        resuming = self._resuming(inherited)
+        resuming = self.resuming(inherited)
         for instance in instances:
             verdict, config = instance.verdict, instance.config
-            group = self.groups.get(config.sync_group or "")
+            group = self.group_with(instance)
             faults = verdict.faults | self.group_faults(instance)
             mates = [instance] if group is None else self.members(group)
             owner_at_once = all(
@@ -145,16 +111,6 @@ class Director:
                 self.settle(group)
         self.route()
 
-    def _resuming(self, inherited: Inheritance) -> set[str]:
-        """A group goes on as master as a whole or not at all."""
-        resuming = {name for name in inherited.masters if name in self.instances}
-        for group in self.groups.values():
-            members = self.members(group)
-            whole = all(m.name in resuming and not m.verdict.faults for m in members)
-            if not whole:
-                resuming.difference_update(m.name for m in members)
-        return resuming
-
     def stop(self, now: int) -> list[Effect]:
         """Orderly end: priority 0, VIPs off, STOP told; groups after instances."""
         self.hold_back()
@@ -162,6 +118,8 @@ class Director:
             self.feed(instance, events.Shutdown(), now)
         for group in self.groups.values():
             self.tell_group(group, "STOP")
+        self.ledger.release(STATIC)
+        self.routing.release(STATIC, (), ())
         self.release_addresses()
         self.alarms.clear()
         return self.take()
@@ -172,7 +130,7 @@ class Director:
         self, at: Endpoint, pdu: bytes, source: str, destination: str, ttl: int, now: int
     ) -> list[Effect]:
         """A packet that came in by the socket ``at``. Whatever it holds, the worst that it does is to be counted."""
-        heard = self.intake.hear(at, pdu, source, destination, ttl)
+        heard = self.intake.hear(at, pdu, source, destination, ttl, now)
         if heard is not None:
             self.feed(*heard, now)
         return self.take()
@@ -230,7 +188,7 @@ class Director:
         self.feed(entry, events.SourceChanged(address), now)
         entry.forget()
         self.route()
-        self._effects.append(Rewire())
+        self.outbox.emit(Rewire())
         if address is not None:
             self.reconsider((entry,), now)
         return self.take()
@@ -254,47 +212,49 @@ class Director:
         after = self.health[name] = tracking.script_ended(script, before, success)
         if before.up != after.up:
             word = "succeeds" if after.up else "fails"
-            self.say(logging.INFO if after.up else logging.WARNING, name, f"script {word}")
-            self._effects.append(Remember(TRACKER_PREFIX + name, tracker_promise(bool(after.up))))
+            self.say(
+                logging.INFO if after.up else logging.WARNING,
+                name,
+                f"script {word}",
+                "vrrp.track",
+                state="up" if after.up else "down",
+            )
+            self.outbox.emit(Remember(TRACKER_PREFIX + name, tracker_promise(bool(after.up))))
             self.reconsider(self.instances.values(), now)
         return self.take()
 
     def address_gone(self, key: AddressKey, now: int) -> list[Effect]:
         """An address that we put there is gone without our doing. It is put back, unless that happens again and again."""
-        self.ledger.lost(key)
-        wanted = self.ledger.wanted(key)
-        if wanted is None or not wanted.track:
-            return []
-        for name in self.ledger.holders(key):
-            instance = self.instances[name]
-            instance.counters.vips_lost += 1
-            instance.flaps = [at for at in instance.flaps if now - at < FLAP_WINDOW_US]
-            instance.flaps.append(now)
-            if len(instance.flaps) > FLAPS:
-                instance.flaps.clear()
-                self.feed(instance, events.AddressesLost(wanted.address), now)
-                continue
-            self.say(logging.WARNING, name, f"{key} was removed by somebody else: put back")
-            self.ledger.again(key)
-            self._change_addresses()
-            self._announce(instance, ((wanted.device, wanted.address),), 1)
+        given_up = len(self.given_up)
+        for instance in self.drift.address_gone(key, now):
+            self.feed(instance, events.AddressesLost(key.address), now)
+        self._reconsider_given_up(given_up, now)
         return self.take()
 
-    def address_refused(self, operation: AddressOperation) -> None:
-        """The kernel did not do it: what was to be added is not there, what was to be deleted still is."""
-        key = address_key(operation.address)
-        if isinstance(operation, DelAddress):
-            self.ledger.have[key] = operation.address
-        else:
-            self.ledger.lost(key)
+    def renamed(
+        self, names: Mapping[str, str], held: AddressTable, present: Collection[AddressKey]
+    ) -> list[Effect]:
+        """Interfaces have other names: see `krun.vrrp.drift.Drift.renamed`. The loss of the old names comes before (`link`)."""
+        self.drift.renamed(names, held, present)
+        return self.take()
+
+    def routing_seen(self, sight: Sight, now: int, *, blame: bool) -> list[Effect]:
+        """What of our routes and rules the kernel has. ``blame``: because somebody was seen to delete or replace some."""
+        given_up = len(self.given_up)
+        for instance, what in self.drift.look(sight, now, blame=blame):
+            self.feed(instance, events.AddressesLost(what), now)
+        self._reconsider_given_up(given_up, now)
+        return self.take()
+
+    def _reconsider_given_up(self, before: int, now: int) -> None:
+        if len(self.given_up) != before:
+            self.reconsider(self.instances.values(), now)
 
     def put_back(self, present: Collection[AddressKey], now: int) -> list[Effect]:
         """Compare what should be there with what is, after events were lost or a link came back."""
-        for key in [key for key in self.ledger.have if key not in present]:
-            self.ledger.lost(key)
-            if self.ledger.wanted(key) is not None:
-                self.ledger.again(key)
-        self._change_addresses()
+        given_up = len(self.given_up)
+        self.drift.put_back(present)
+        self._reconsider_given_up(given_up, now)
         return self.take()
 
     # -- what the shell needs to know
@@ -306,8 +266,24 @@ class Director:
     # -- inside
 
     def take(self) -> list[Effect]:
-        effects, self._effects = self._effects, []
-        return effects
+        """All effects since the last call."""
+        return self.outbox.take()
+
+    def emit(self, effect: Effect) -> None:
+        """One more effect."""
+        self.outbox.emit(effect)
+
+    def say(self, level: int, subject: str, text: str, kind: str = "vrrp", **data: str | int | None) -> None:
+        """A line for the log, and an event of that ``kind``."""
+        self.outbox.say(level, subject, text, kind, **data)
+
+    def hold_back(self) -> None:
+        """From here to `release_addresses` all address changes are one transaction."""
+        self.outbox.hold_back()
+
+    def release_addresses(self) -> None:
+        """The transaction is complete."""
+        self.outbox.release_addresses()
 
     def feed(self, instance: Instance, event: events.Event, now: int) -> None:
         before = instance.state
@@ -318,40 +294,54 @@ class Director:
         if before.role is not after.role or before.master != after.master:
             instance.said.clear()
         for action in actions:
-            self._act(instance, action, now)
+            if type(action) is events.Log and before.role is not after.role and action.once is None:
+                self._say_state(instance, before.role, after, action)
+            else:
+                self._act(instance, action, now)
         self.alarms.arm(instance)
         if before.role is not after.role:
             self._role_changed(instance, before.role, now)
 
+    def _say_state(self, instance: Instance, before: Role, after: State, said: events.Log) -> None:
+        # Whoever was master still remembers itself as the one that it followed.
+        others = after.master if after.master != after.source else None
+        self.say(
+            said.level,
+            instance.name,
+            said.text,
+            "vrrp.state",
+            before=before.name,
+            state=after.role.name,
+            priority=after.speaks,
+            master=after.source if after.role is Role.MASTER else others,
+        )
+
     def _act(self, instance: Instance, action: events.Action, now: int) -> None:
         kind = type(action)
         if kind is events.SendAdvert:
-            self._send(instance, action.priority)  # type: ignore[attr-defined]
+            self.outbox.transmit(instance, action.priority)  # type: ignore[attr-defined]
             return
         match action:
             case events.AddVips():
-                self.ledger.take(instance.name, instance.addresses)
-                self._change_addresses()
+                self.outbox.take_all(instance)
             case events.RemoveVips():
-                self.ledger.release(instance.name, instance.addresses)
-                self._change_addresses()
-            case events.Announce(rounds=rounds):
-                self._announce(instance, tuple((a.device, a.address) for a in instance.addresses), rounds)
+                self.outbox.release_all(instance)
+            case events.Announce(rounds=rounds, targets=targets):
+                held = tuple((a.device, a.address) for a in instance.addresses)
+                if targets is not None:
+                    some = frozenset(targets)
+                    held = tuple(target for target in held if target in some)
+                self.outbox.announce(instance, held, rounds)
             case events.AnnounceSource():
                 if instance.state.source is not None:
-                    self._announce(instance, ((instance.config.interface, instance.state.source),), 1)
+                    self.outbox.announce(instance, ((instance.config.interface, instance.state.source),), 1)
             case events.DropAnnouncements():
-                self._effects.append(ForgetAnnouncements(instance.name))
-                self._held_back = self._held_back and [
-                    late
-                    for late in self._held_back
-                    if not (isinstance(late, AnnounceAddresses) and late.instance == instance.name)
-                ]
+                self.outbox.forget_announcements(instance.name)
             case events.Notify(word=word):
                 config = instance.config
                 if word == "MASTER_RX_LOWER_PRI" and config.notify.master_rx_lower_pri is None:
                     return
-                self._late(TellOutside("INSTANCE", config.name, word, instance.state.speaks, config.notify))
+                self.outbox.tell("INSTANCE", config.name, word, instance.state.speaks, config.notify)
             case events.Count(name=name):
                 instance.counters.count(name)
             case events.Log(level=level, text=text, once=once):
@@ -362,52 +352,10 @@ class Director:
             case events.WantMaster():
                 self._wants_master(instance, now)
             case events.LowerHeard():
-                group = self.groups.get(instance.config.sync_group or "")
+                group = self.group_with(instance)
                 for mate in self.members(group) if group is not None else ():
                     if mate is not instance:
                         self.feed(mate, events.AnnounceAgain(), now)
-
-    def _send(self, instance: Instance, priority: int) -> None:
-        at = instance.endpoint
-        datagrams = instance.adverts(priority)
-        if at is None or not datagrams:
-            return
-        instance.counters.advert_sent += 1
-        if priority == 0:
-            instance.counters.pri_zero_sent += 1
-        self._effects.append(Transmit(instance.name, at, datagrams, priority == 0))
-
-    def _announce(self, instance: Instance, targets: tuple[tuple[str, str], ...], rounds: int) -> None:
-        if targets and rounds:
-            garp = instance.config.garp
-            spacing = garp.arp_interval_us if instance.config.family == "inet" else garp.na_interval_us
-            self._late(AnnounceAddresses(instance.name, targets, rounds, spacing))
-
-    def emit(self, effect: Effect) -> None:
-        """One more effect."""
-        self._effects.append(effect)
-
-    def say(self, level: int, subject: str, text: str) -> None:
-        self._effects.append(Say(level, subject, text))
-
-    def _late(self, effect: Effect) -> None:
-        """What makes sense only when the addresses are there."""
-        (self._effects if self._held_back is None else self._held_back).append(effect)
-
-    def hold_back(self) -> None:
-        """From here to `_release_addresses` all address changes are one transaction."""
-        self._held_back = []
-
-    def release_addresses(self) -> None:
-        late, self._held_back = self._held_back or [], None
-        self._change_addresses()
-        self._effects += late
-
-    def _change_addresses(self) -> None:
-        if self._held_back is None:
-            operations = self.ledger.plan()
-            if operations:
-                self._effects.append(ChangeAddresses(operations))
 
     def route(self) -> None:
         routes: dict[Endpoint, dict[int, Instance]] = {}
@@ -417,36 +365,10 @@ class Director:
             if at is not None and known:
                 routes.setdefault(at, {})[instance.config.vrid] = instance
         if routes.keys() != self.intake.routes.keys():
-            self._effects.append(Rewire())
+            self.outbox.emit(Rewire())
         self.intake.routes = routes
 
     # -- tracking and groups
-
-    def judge(self, instance: Instance) -> tracking.Verdict:
-        group = self.groups.get(instance.config.sync_group or "")
-        source = self.sources.get(instance.name)
-        verdict = tracking.evaluate(
-            instance.config,
-            group.config if group is not None else None,
-            self.links,
-            self.health,
-            primary_up=instance.primary.value,
-            source=source,
-        )
-        more = [self.broken[instance.name]] if instance.name in self.broken else []
-        if self.deaf and (at := endpoint(instance.config, source)) in self.deaf:
-            more.append(self.deaf[at])
-        return msgspec.structs.replace(verdict, faults=verdict.faults.union(more)) if more else verdict
-
-    def members(self, group: Group) -> list[Instance]:
-        return [self.instances[name] for name in group.config.members if name in self.instances]
-
-    def group_faults(self, instance: Instance) -> frozenset[str]:
-        group = self.groups.get(instance.config.sync_group or "")
-        if group is None:
-            return frozenset()
-        faulty = [m.name for m in self.members(group) if m is not instance and m.verdict.faults]
-        return frozenset(f"{name} of sync group {group.name} is in FAULT" for name in faulty)
 
     def reconsider(self, instances: Iterable[Instance], now: int, always: Collection[str] = ()) -> None:
         """Tracked objects changed: who has another priority, who falls, who may come back.
@@ -461,10 +383,11 @@ class Director:
             if verdict != instance.verdict or instance.name in always:
                 instance.verdict = verdict
                 touched[instance.name] = instance
-                group = self.groups.get(instance.config.sync_group or "")
+                group = self.group_with(instance)
                 for mate in self.members(group) if group is not None else ():
                     touched[mate.name] = mate
-        self._route_if_needed(touched.values())
+        if touched:
+            self.route()
         groups: dict[str, Group] = {}
         for instance in touched.values():
             verdict, state = instance.verdict, instance.state
@@ -478,12 +401,8 @@ class Director:
         for group in groups.values():
             self.settle(group)
 
-    def _route_if_needed(self, touched: Iterable[Instance]) -> None:
-        if any(True for _ in touched):
-            self.route()
-
     def _wants_master(self, instance: Instance, now: int) -> None:
-        group = self.groups.get(instance.config.sync_group or "")
+        group = self.group_with(instance)
         members = self.members(group) if group is not None else [instance]
         if group is not None:
             states = {member.name: member.state for member in members}
@@ -493,21 +412,21 @@ class Director:
         for member in members:
             self.feed(member, events.GroupCommand("MASTER"), now)
         if group is not None and previous is not Role.MASTER:
-            self.say(logging.INFO, group.name, "sync group enters MASTER state")
+            self.say(logging.INFO, group.name, "sync group enters MASTER state", "vrrp.group", state="MASTER")
             self.tell_group(group, "MASTER")
 
     def _role_changed(self, instance: Instance, before: Role, now: int) -> None:
         role, config = instance.state.role, instance.config
         if role is Role.STOPPED:
-            self._effects.append(Remember(config.name, None))
+            self.outbox.emit(Remember(config.name, None))
         elif role is Role.MASTER or before is Role.MASTER:
-            self._effects.append(Remember(config.name, role_promise(config, role.name, instance.state.since)))
-        group = self.groups.get(config.sync_group or "")
+            self.outbox.emit(Remember(config.name, role_promise(config, role.name, instance.state.since)))
+        group = self.group_with(instance)
         if group is not None and before is Role.MASTER and role is Role.BACKUP and group.role is Role.MASTER:
             group.role = Role.BACKUP
             for member in self.members(group):
                 self.feed(member, events.GroupCommand("BACKUP"), now)
-            self.say(logging.INFO, group.name, "sync group enters BACKUP state")
+            self.say(logging.INFO, group.name, "sync group enters BACKUP state", "vrrp.group", state="BACKUP")
             self.tell_group(group, "BACKUP")
 
     def settle(self, group: Group) -> None:
@@ -515,13 +434,14 @@ class Director:
         role = common_role([member.state for member in self.members(group)])
         if role is not group.role:
             group.role = role
-            self.say(logging.INFO, group.name, f"sync group enters {role.name} state")
+            self.say(
+                logging.INFO,
+                group.name,
+                f"sync group enters {role.name} state",
+                "vrrp.group",
+                state=role.name,
+            )
             self.tell_group(group, role.name)
 
     def tell_group(self, group: Group, word: str) -> None:
-        self._late(TellOutside("GROUP", group.name, word, 0, group.config.notify))
-
-    def group_of(self, name: str) -> SyncGroup | None:
-        """The configuration of an instance's sync group."""
-        group = self.groups.get(self.instances[name].config.sync_group or "")
-        return group.config if group is not None else None
+        self.outbox.tell("GROUP", group.name, word, 0, group.config.notify)

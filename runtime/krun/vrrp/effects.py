@@ -6,6 +6,7 @@ import msgspec
 
 from kir.model import Notify
 from kir.plan.operations import AddressOperation
+from kir.plan.route_operations import RoutingOperation
 from krun.vrrp.identity import Endpoint
 from krun.vrrp.instance import Datagram
 
@@ -27,9 +28,15 @@ class Transmit(Effect, frozen=True):
 
 
 class ChangeAddresses(Effect, frozen=True):
-    """Write these to the kernel. A refused one is told back by `krun.vrrp.director.Director.address_refused`."""
+    """Write these to the kernel. A refused one is told back by `krun.vrrp.ledger.Ledger.not_done`."""
 
     operations: tuple[AddressOperation, ...]
+
+
+class ChangeRouting(Effect, frozen=True):
+    """Write these routes and rules to the kernel. A refused one is told back by `krun.vrrp.routing.Routing.not_done`."""
+
+    operations: tuple[RoutingOperation, ...]
 
 
 class AnnounceAddresses(Effect, frozen=True):
@@ -65,11 +72,13 @@ class Remember(Effect, frozen=True):
 
 
 class Say(Effect, frozen=True):
-    """A line for the log, about ``subject``."""
+    """A line for the log, about ``subject``. ``kind`` and ``data``: as an event (`krun.control.events.Event`)."""
 
     level: int
     subject: str
     text: str
+    kind: str = "vrrp"
+    data: dict[str, str | int | None] = {}
 
 
 class Rewire(Effect, frozen=True):

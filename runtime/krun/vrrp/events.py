@@ -8,6 +8,9 @@ import msgspec
 
 from kir.model import VrrpInstance
 
+Targets = tuple[tuple[str, str], ...]
+"""Addresses to announce: device and address."""
+
 
 class Event(msgspec.Struct, frozen=True, gc=False):
     """Something that happened to one instance."""
@@ -73,16 +76,16 @@ class AnnounceAgain(Event, frozen=True):
 
 
 class AddressesLost(Event, frozen=True):
-    """A VIP was taken away by somebody else, and putting it back did not last."""
+    """A VIP, route or rule was taken away by somebody else, and putting it back did not last. ``address``: what, in words."""
 
     address: str
 
 
 class ConfigChanged(Event, frozen=True):
-    """The configuration is another one now, the identity on the wire the same. ``vips_added``: announce them."""
+    """The configuration is another one now, the identity on the wire the same. ``added``: addresses that the director did not have."""
 
     old: VrrpInstance
-    vips_added: bool = False
+    added: Targets = ()
 
 
 class Shutdown(Event, frozen=True):
@@ -110,9 +113,10 @@ class RemoveVips(Action, frozen=True):
 
 
 class Announce(Action, frozen=True):
-    """``rounds`` rounds of gratuitous ARP or unsolicited NA over all VIPs, then all excluded ones."""
+    """``rounds`` rounds of gratuitous ARP or unsolicited NA over all VIPs, then all excluded ones; or over ``targets`` only."""
 
     rounds: int
+    targets: Targets | None = None
 
 
 class AnnounceSource(Action, frozen=True):

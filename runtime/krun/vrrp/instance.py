@@ -20,6 +20,7 @@ from krun.vrrp.packet import (
     password_octets,
     pseudo_for,
 )
+from krun.vrrp.recent import Recent
 from krun.vrrp.reception import Accepted, rules_for
 from krun.vrrp.tracking import Debounced, Verdict
 
@@ -57,6 +58,7 @@ class Instance:
         self.index = index
         self.state = State(interval_us=config.advert_int_us)
         self.counters = Counters()
+        self.recent = Recent()
         self.verdict = Verdict(config.priority)
         self.primary = Debounced(None)
         self.said: set[str] = set()

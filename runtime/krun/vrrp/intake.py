@@ -15,7 +15,8 @@ from krun.vrrp.reception import Accepted, Dropped, judge
 UNKNOWN_LIMIT = 1024
 """How many kinds of unknown VRIDs are told apart; more are counted together."""
 
-Say = Callable[[int, str, str], None]
+Say = Callable[..., None]
+"""Level, subject, text, and, where it is no mere line of this part, kind and data (`krun.vrrp.outbox.Outbox.say`)."""
 
 
 class Intake:
@@ -31,7 +32,7 @@ class Intake:
         self._say = say
 
     def hear(
-        self, at: Endpoint, pdu: bytes, source: str, destination: str, ttl: int
+        self, at: Endpoint, pdu: bytes, source: str, destination: str, ttl: int, now: int = 0
     ) -> tuple[Instance, AdvertReceived] | None:
         """The advert that a packet holds and whose it is; None where nothing is to be believed. Never raises."""
         instance = self.routes.get(at, {}).get(pdu[1]) if len(pdu) >= 2 else None
@@ -50,24 +51,34 @@ class Intake:
         else:
             judged = judge(instance.rules, pdu, source, destination, ttl, priority=instance.state.speaks)
             if isinstance(judged, Dropped):
+                instance.recent.note(judged, pdu, source, destination, ttl, now)
                 instance.counters.count(judged.reason.value)
                 if not judged.quiet:
-                    self.once(
-                        instance, logging.WARNING, f"Advert dropped: {judged.text}", judged.reason.value
-                    )
+                    why = judged.reason.value
+                    text = f"Advert dropped: {judged.text}"
+                    self.once(instance, logging.WARNING, text, why, "vrrp.advert_dropped", reason=why)
                 return None
             accepted = judged
             self._follow_checksum(instance, accepted, source)
             instance.heard = Heard(pdu, source, destination, ttl, accepted)
+        instance.recent.note(accepted, pdu, source, destination, ttl, now)
         self._note(instance, accepted, source)
         packet = accepted.packet
         return instance, AdvertReceived(packet.priority, packet.interval_us, source, pack_address(source))
 
-    def once(self, instance: Instance, level: int, text: str, once: str) -> None:
+    def once(
+        self,
+        instance: Instance,
+        level: int,
+        text: str,
+        once: str,
+        kind: str = "vrrp",
+        **data: str | int | None,
+    ) -> None:
         """A line of the kind ``once``, unless one was written since the instance's state or master changed."""
         if once not in instance.said:
             instance.said.add(once)
-            self._say(level, instance.name, text)
+            self._say(level, instance.name, text, kind, **data)
 
     def _note(self, instance: Instance, accepted: Accepted, source: str) -> None:
         """Count an accepted advert, and what is odd about it."""

@@ -48,6 +48,9 @@ def tick(settings: Settings, state: State, event: Tick, now: int) -> tuple[State
     if state.garp_second_at is not None and now >= state.garp_second_at:
         state = replace(state, garp_second_at=None)
         actions.append(Announce(garp.repeat))
+    if state.garp_added and now >= state.garp_added[0][0]:
+        actions += [Announce(garp.repeat, targets) for at, targets in state.garp_added if now >= at]
+        state = replace(state, garp_added=tuple(late for late in state.garp_added if now < late[0]))
     if state.garp_refresh_at is not None and now >= state.garp_refresh_at:
         state = replace(state, garp_refresh_at=now + garp.refresh_us if garp.refresh_us else None)
         if garp.refresh_repeat:
@@ -126,7 +129,7 @@ def addresses_lost(settings: Settings, state: State, event: AddressesLost, now: 
     skew = skew_us(settings.config.version, state.speaks, state.interval_us)
     why = Log(
         logging.ERROR,
-        f"Entering BACKUP STATE: somebody keeps removing {event.address}; find out who (`ip monitor address`), or set no_track",
+        f"Entering BACKUP STATE: somebody keeps removing {event.address}; find out who (`ip monitor`), or set no_track",
     )
     state, actions = leave(state, now, Role.BACKUP, now + skew, why)
     return state, (SendAdvert(0), *actions)
@@ -149,10 +152,12 @@ def config_changed(settings: Settings, state: State, event: ConfigChanged, now: 
         state = replace(state, interval_us=config.advert_int_us, deadline=now + config.advert_int_us)
         actions.append(SendAdvert(state.speaks))
     actions.append(AddVips())
-    if event.vips_added and garp.repeat:
-        actions.append(Announce(garp.repeat))
+    if event.added and garp.repeat:
+        # keepalived announces all again. Nobody forgot the others: of thousands, each reload would be a storm.
+        actions.append(Announce(garp.repeat, event.added))
         if garp.delay_us:
-            state = replace(state, garp_second_at=now + garp.delay_us)
+            again = (now + garp.delay_us, event.added)
+            state = replace(state, garp_added=tuple(sorted((*state.garp_added, again))))
     if garp.refresh_us != old.garp.refresh_us:
         state = replace(state, garp_refresh_at=now + garp.refresh_us if garp.refresh_us else None)
     return state, tuple(actions)

@@ -10,14 +10,17 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from kir.model import Config, VrrpInstance
-from kir.plan.operations import AddressOperation
+from kir.model import Config
+from kir.plan.operations import AddressOperation, DelAddress, Operation
+from kir.plan.route_operations import RoutingOperation
 from kir.state import AddressKey, address_key
+from krun.control.events import event as typed
 from krun.kernel import open_kernel
 from krun.kernel.door import (
     AddressChanged,
     AddressesAndLinks,
     Announcer,
+    Failure,
     Kernel,
     KernelEvent,
     LinkChanged,
@@ -25,6 +28,8 @@ from krun.kernel.door import (
 )
 from krun.loop.clock import now_us
 from krun.notify.client import ScriptClient
+from krun.notify.mail.about_vrrp import VrrpLetters
+from krun.notify.mail.post import PostOffice
 from krun.parent.context import ChildContext
 from krun.parent.promises import PromiseSender
 from krun.vrrp import reload, status, unsupported
@@ -33,6 +38,7 @@ from krun.vrrp.director import Director
 from krun.vrrp.effects import (
     AnnounceAddresses,
     ChangeAddresses,
+    ChangeRouting,
     Effect,
     ForgetAnnouncements,
     Remember,
@@ -42,9 +48,11 @@ from krun.vrrp.effects import (
     Transmit,
 )
 from krun.vrrp.identity import Endpoint
+from krun.vrrp.lookout import Lookout
 from krun.vrrp.promises import inherit
 from krun.vrrp.scripts import Checks, Notifier
 from krun.vrrp.sockets import Sockets
+from krun.vrrp.sources import may_be_source, own_addresses, sources
 
 log = logging.getLogger("krun.vrrp")
 
@@ -70,21 +78,27 @@ class VrrpChild:
         self._failures: list[str] = []
         self._written: Counter[str] = Counter()
         self._mute: dict[str, int] = {}
+        self._added: set[AddressKey] = set()
 
     # -- the contract
 
     async def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Learn interfaces and addresses, adopt what is ours, begin. Raises KernelUnavailable or OSError."""
         self._loop = loop
-        config = self._context.config
-        self._kernel: Kernel = open_kernel(self._context.kernel, config)
+        self._kernel: Kernel = open_kernel(self._context.kernel, self._context.config)
         self._rtnetlink: AddressesAndLinks = self._kernel.rtnetlink()
+        self._lookout = Lookout(self._kernel.routing(), self._director, loop, self._disturbed)
         self._announcer: Announcer = self._kernel.announcer()
         self._sockets = Sockets(self._kernel, loop, self._received, self._socket_failed)
         self._client = ScriptClient(self._context.run_dir, loop)
         self._notifier = Notifier(self._client)
+        self._post = PostOffice(loop, self._client)
+        self._letters = VrrpLetters(self._post, self._promises, self._context.promises, self._faults)
+        self._letters.follow(self._context.config)
         self._checks = Checks(self._client, loop, self._script_ended)
-        self._rtnetlink.set_own(_own(config))
+        config, problems = self._lookout.numbered(self._context.config)
+        self._director = self._lookout.director = Director(config)
+        self._rtnetlink.set_own(own_addresses(config))
         self._rtnetlink.subscribe(self._kernel_event)
         if self._rtnetlink.fileno() >= 0:
             loop.add_reader(self._rtnetlink.fileno(), self._rtnetlink.read_events)
@@ -95,18 +109,30 @@ class VrrpChild:
         for name, link in self._rtnetlink.links().items():
             director.seen_link(name, link.up)
         director.broken = reload.problems(config)
+        for owner, sentences in problems.items():
+            if owner:
+                director.broken.setdefault(owner, "; ".join(sentences))
+            else:
+                log.error("static routes and rules that cannot be: %s", "; ".join(sentences))
+                director.static_problems = sentences
+        self._running = True
+        self._run(director.begin(self._rtnetlink.addresses(), self._lookout.look()))
+        self._rtnetlink.read_events()  # the static addresses are there for those that send from them
         for name, source in self._all_sources(config).items():
             director.seen_source(name, source)
         now = now_us()
         heritage = inherit(config.vrrp_instances, self._context.promises, self._context.promised_at_us, now)
-        self._running = True
         self._run(director.start(now, self._rtnetlink.addresses(), heritage, _startup_delay(config)))
+        self._lookout.watch()
         self._checks.set(config.vrrp_scripts)
         self._rearm()
 
     def prepare(self, config: Config, digest: str) -> dict[str, Any]:
         """Judge a configuration; returns the counts of what it would change. Raises ValueError."""
-        plan = reload.plan_reload(self._director.config, config)
+        config, problems = self._lookout.numbered(config)
+        for owner, sentences in problems.items():
+            raise ValueError(f"{f'vrrp_instance {owner}' if owner else 'static'}: {'; '.join(sentences)}")
+        plan = reload.plan_reload(self._director.config, config, self._director.broken)
         self._prepared = plan
         return {**plan.operations(), **reload.address_operations(self._director, plan)}
 
@@ -117,15 +143,18 @@ class VrrpChild:
             raise ValueError("nothing was prepared")
         self._failures, self._written = [], Counter()
         config = plan.config
-        self._rtnetlink.set_own(_own(config))
+        self._letters.follow(config)
+        self._rtnetlink.set_own(own_addresses(config))
         effects = reload.reconfigure(
             self._director,
             plan,
             now_us(),
             sources=self._all_sources(config),
             present=self._rtnetlink.addresses(),
+            sight=self._lookout.look(config),
         )
         self._run(effects)
+        self._lookout.watch()
         self._checks.set(config.vrrp_scripts)
         for text in unsupported.warnings(config):
             log.warning("%s", text)
@@ -138,7 +167,7 @@ class VrrpChild:
 
     def status(self) -> dict[str, Any]:
         """See `krun.vrrp.status`."""
-        return status.document(self._director, now_us())
+        return self._post.report(status.document(self._director, now_us()))
 
     async def stop(self) -> None:
         """Priority 0, VIPs off, STOP told."""
@@ -147,12 +176,14 @@ class VrrpChild:
         self._checks.stop()
         self._run(self._director.stop(now_us()))
         self._close()
+        await self._post.close()
 
     def abandon(self) -> None:
         """End without a word and leave everything as it is."""
         if self._running:
             self._running = False
             self._close()
+            self._post.abandon()
 
     def _close(self) -> None:
         self._running = False
@@ -165,6 +196,7 @@ class VrrpChild:
         self._rtnetlink.close()
         self._announcer.close()
         self._client.close()
+        self._lookout.close()
 
     # -- what comes in
 
@@ -228,6 +260,8 @@ class VrrpChild:
             return
         director = self._director
         resync = any(isinstance(event, Resynchronised) for event in events)
+        renamed = _renamed(events)
+        held = dict(director.ledger.have) if renamed else {}
         devices: set[str] = set()
         gone: list[AddressKey] = []
         for event in events:
@@ -236,12 +270,14 @@ class VrrpChild:
                 devices.add(link.name)
                 self._run(director.link(link.name, None if event.gone else link.up, now_us()))
             elif isinstance(event, AddressChanged):
+                self._added.discard(event.key)
                 if event.key in director.ledger.have:
                     if event.gone:
                         gone.append(event.key)
-                elif address_is_foreign(event.key, director):
+                elif may_be_source(event.key, director):
                     devices.add(event.key.device)
         if resync:
+            self._added.clear()
             links = self._rtnetlink.links()
             for name in director.links.keys() - links.keys():
                 self._run(director.link(name, None, now_us()))
@@ -249,6 +285,8 @@ class VrrpChild:
                 if director.links.get(name) != link.up:
                     self._run(director.link(name, link.up, now_us()))
         present = self._rtnetlink.addresses()
+        if renamed:
+            self._run(director.renamed(renamed, held, present))
         if devices or resync:
             for name, source in self._all_sources(director.config).items():
                 self._run(director.source(name, source, now_us()))
@@ -257,33 +295,40 @@ class VrrpChild:
             if key not in present and key in director.ledger.have:
                 self._run(director.address_gone(key, now_us()))
         if resync or devices:
-            self._run(director.put_back(present, now_us()))
+            # What we have just written is there, though the kernel's word of it has not been read yet.
+            written = self._added & director.ledger.have.keys()
+            self._run(director.put_back({*present, *written}, now_us()))
+        touched = devices | {key.device for key in gone}
+        if resync or (touched and director.routing.depends_on(touched)):
+            self._look_again(blame=False)
         self._rearm()
 
+    def _disturbed(self) -> None:
+        """Somebody was seen at work on routes or rules. Links first: what a link took along is nobody's fault."""
+        if not self._running:
+            return
+        self._rtnetlink.read_events()
+        self._kernel_events()
+        self._look_again(blame=True)
+        self._rearm()
+
+    def _look_again(self, *, blame: bool) -> None:
+        if self._running and not self._director.routing.idle:
+            sight = self._lookout.look()
+            if sight is not None:
+                self._run(self._director.routing_seen(sight, now_us(), blame=blame))
+
+    def _faults(self, instance: str) -> frozenset[str]:
+        entry = self._director.instances.get(instance)
+        return entry.state.faults if entry is not None else frozenset()
+
     def _all_sources(self, config: Config) -> dict[str, str | None]:
-        """Where the adverts of each instance leave from: as configured, else the interface's own address."""
-        found: dict[tuple[str, str], str | None] = {}
-        here: set[str] | None = None
-        sources: dict[str, str | None] = {}
-        for instance in config.vrrp_instances:
-            if instance.source is None:
-                key = (instance.interface, instance.family)
-                if key not in found:
-                    found[key] = self._rtnetlink.source_address(*key)
-                sources[instance.name] = found[key]
-                continue
-            if _must_be_here(instance):
-                if here is None:
-                    here = {key.address for key in self._rtnetlink.addresses()}
-                if instance.source not in here:
-                    sources[instance.name] = None
-                    continue
-            sources[instance.name] = instance.source
-        return sources
+        return sources(self._rtnetlink, config)
 
     # -- what goes out
 
     def _run(self, effects: list[Effect]) -> None:
+        cut = False
         for effect in effects:
             kind = type(effect)
             if kind is Transmit:
@@ -292,6 +337,9 @@ class VrrpChild:
             match effect:
                 case ChangeAddresses():
                     self._change_addresses(effect)
+                    cut = cut or any(isinstance(o, DelAddress) for o in effect.operations)
+                case ChangeRouting():
+                    self._change_routing(effect)
                 case AnnounceAddresses():
                     self._send_announcements(
                         self._pacer.add(
@@ -302,15 +350,20 @@ class VrrpChild:
                     self._pacer.forget(instance)
                 case TellOutside():
                     self._notifier.tell(effect)
+                    self._letters.tell(effect)
                 case Remember(key=key, value=value):
                     if value is None:
                         self._promises.withdraw(key)
                     else:
                         self._promises.promise(key, value)
-                case Say(level=level, subject=subject, text=text):
-                    log.log(level, "(%s) %s", subject, text)
+                case Say(level=level, subject=subject, text=text, kind=kind_of, data=data):
+                    log.log(level, "(%s) %s", subject, text, extra=typed(kind_of, subject, **data))
                 case Rewire():
                     self._sockets.want(self._director.endpoints())
+        if cut:
+            self._look_again(
+                blame=False
+            )  # the kernel removes with an address the routes that need it, and says nothing
 
     def _transmit(self, effect: Transmit) -> None:
         # Last words go by a socket that is there, or nowhere: its interface may be gone.
@@ -337,12 +390,39 @@ class VrrpChild:
             log.error("(%s) cannot send adverts to %s: %s", instance, destination, error.strerror or error)
 
     def _change_addresses(self, effect: ChangeAddresses) -> None:
-        for operation in effect.operations:
-            self._written[operation.op] += 1
+        self._count(effect.operations)
         for failure in self._rtnetlink.apply_addresses(effect.operations):
-            if isinstance(failure.operation, AddressOperation):
-                self._director.address_refused(failure.operation)
-            self._failures.append(failure.message)
+            operation = failure.operation
+            self._refused(
+                failure,
+                news=not isinstance(operation, AddressOperation)
+                or self._director.ledger.not_done(operation, failure.message),
+            )
+        for operation in effect.operations:
+            if isinstance(operation, DelAddress):
+                self._added.discard(address_key(operation.address))
+            else:
+                self._added.add(address_key(operation.address))
+        self._director.ledger.accepted()
+
+    def _change_routing(self, effect: ChangeRouting) -> None:
+        self._count(effect.operations)
+        for failure in self._lookout.apply(effect.operations):
+            operation = failure.operation
+            self._refused(
+                failure,
+                news=not isinstance(operation, RoutingOperation)
+                or self._director.routing.not_done(operation, failure.message),
+            )
+        self._director.routing.accepted()
+
+    def _count(self, operations: Iterable[Operation]) -> None:
+        for operation in operations:
+            self._written[operation.op] += 1
+
+    def _refused(self, failure: Failure, *, news: bool) -> None:
+        self._failures.append(failure.message)
+        if news:
             log.error("%s: %s", failure.operation.target, failure.message)
 
     def _send_announcements(self, batches: list[Batch]) -> None:
@@ -357,21 +437,12 @@ class VrrpChild:
                 log.warning("%s: cannot announce addresses: %s", device, error.strerror or error)
 
 
-def address_is_foreign(key: AddressKey, director: Director) -> bool:
-    """Whether an address event may matter for where adverts leave from: not one of our own VIPs."""
-    return director.ledger.wanted(key) is None
-
-
-def _must_be_here(config: VrrpInstance) -> bool:
-    return config.track_source or config.unicast
-
-
-def _own(config: Config) -> Iterable[AddressKey]:
-    return [
-        address_key(address)
-        for instance in config.vrrp_instances
-        for address in (*instance.vips, *instance.excluded_vips)
-    ]
+def _renamed(events: Iterable[KernelEvent]) -> dict[str, str]:
+    """Old → new name of interfaces that have another one now."""
+    links = [event for event in events if isinstance(event, LinkChanged)]
+    gone = {event.link.index: event.link.name for event in links if event.gone}
+    there = {event.link.index: event.link.name for event in links if not event.gone}
+    return {name: there[index] for index, name in gone.items() if there.get(index, name) != name}
 
 
 def _startup_delay(config: Config) -> int:

@@ -34,10 +34,12 @@ class TrackerPromise(msgspec.Struct, frozen=True):
 
 
 class Inheritance(msgspec.Struct, frozen=True):
-    """What a successor may go on with. ``masters``: instance name → since when it has been master. ``trackers``: last verdicts."""
+    """What a successor may go on with. ``masters``: instance name → since when it has been master. ``trackers``: last verdicts.
+    ``others``: instances that said they are master no more."""
 
     masters: dict[str, int]
     trackers: dict[str, bool]
+    others: frozenset[str] = frozenset()
 
 
 def role_promise(config: VrrpInstance, role: str, since: int) -> bytes:
@@ -60,14 +62,19 @@ def inherit(
     shortest = min((shortest_master_down_us(config) for config in configs), default=0)
     if not promises or not 0 <= now_us - promised_at_us < shortest:
         return Inheritance(masters, trackers)
+    others: set[str] = set()
     for config in configs:
         promise = _read(promises.get(config.name), RolePromise)
-        if promise is not None and promise.role == "MASTER" and promise.wire == str(wire_identity(config)):
+        if promise is None or promise.wire != str(wire_identity(config)):
+            continue
+        if promise.role == "MASTER":
             masters[config.name] = promise.since
+        else:
+            others.add(config.name)
     for key, value in promises.items():
         if key.startswith(TRACKER_PREFIX) and (tracker := _read(value, TrackerPromise)) is not None:
             trackers[key.removeprefix(TRACKER_PREFIX)] = tracker.up
-    return Inheritance(masters, trackers)
+    return Inheritance(masters, trackers, frozenset(others))
 
 
 def _read(value: bytes | None, kind: type[T]) -> T | None:

@@ -15,6 +15,9 @@ import msgspec
 
 from kir.model import Config, SyncGroup, VrrpInstance
 from kir.plan.addresses import plan_addresses
+from kir.plan.operations import Operation
+from kir.plan.routes import desired_routes, plan_routes
+from kir.plan.rules import desired_rules, plan_rules
 from kir.state import AddressKey, AddressTable, address_key
 from krun.vrrp import events, tracking
 from krun.vrrp.director import Director
@@ -23,6 +26,7 @@ from krun.vrrp.identity import WireIdentity, wire_identity
 from krun.vrrp.instance import Instance
 from krun.vrrp.machine import Role
 from krun.vrrp.promises import TRACKER_PREFIX, Inheritance, role_promise
+from krun.vrrp.routing import Sight
 from krun.vrrp.sync import Group, common_role
 
 
@@ -60,21 +64,21 @@ class ReloadPlan:
 
 def changed_fields(old: msgspec.Struct, new: msgspec.Struct) -> tuple[str, ...]:
     """The fields in which two structs of one type differ."""
+    if old == new:
+        return ()
     return tuple(name for name in new.__struct_fields__ if getattr(old, name) != getattr(new, name))
 
 
-def problems(config: Config) -> dict[str, str]:
-    """What cannot be run, by instance: adverts that cannot be built, a VRID that is taken."""
+def problems(config: Config, known: Mapping[str, VrrpInstance] | None = None) -> dict[str, str]:
+    """What cannot be run, by instance: adverts that cannot be built, a VRID that is taken. ``known``: instances that run; where one
+    is the same its adverts are not built again, since a reload must not keep the others from sending theirs.
+    """
+    known = known or {}
     found: dict[str, str] = {}
     seen: dict[tuple[object, ...], str] = {}
     for instance in config.vrrp_instances:
-        probe = Instance(instance, 0)
-        own = "192.0.2.1" if instance.family == "inet" else "fe80::1"
-        try:
-            probe.state = msgspec.structs.replace(probe.state, source=own)
-            probe.adverts(instance.priority)
-        except (ValueError, OSError) as error:
-            found[instance.name] = str(error)
+        if known.get(instance.name) != instance and (trouble := _unbuildable(instance)):
+            found[instance.name] = trouble
         wire = wire_identity(instance)
         # One VRID is one router on a link and family, whatever else differs (RFC 9568 section 5.2.3).
         key = (wire.interface, wire.family, wire.vrid, wire.group, wire.source)
@@ -85,20 +89,37 @@ def problems(config: Config) -> dict[str, str]:
     return found
 
 
-def plan_reload(old: Config, new: Config) -> ReloadPlan:
-    """Compare two configurations. Raises ValueError where the new one cannot be run."""
-    for name, problem in problems(new).items():
+def _unbuildable(instance: VrrpInstance) -> str:
+    """Why the adverts of an instance cannot be built; empty where they can."""
+    probe = Instance(instance, 0)
+    own = "192.0.2.1" if instance.family == "inet" else "fe80::1"
+    try:
+        probe.state = msgspec.structs.replace(probe.state, source=own)
+        probe.adverts(instance.priority)
+    except (ValueError, OSError) as error:
+        return str(error)
+    return ""
+
+
+def plan_reload(old: Config, new: Config, broken: Collection[str] = ()) -> ReloadPlan:
+    """Compare two configurations. ``broken``: names of ``old`` that do not run. Raises ValueError where the new one cannot be run."""
+    known = {config.name: config for config in old.vrrp_instances if config.name not in broken}
+    for name, problem in problems(new, known).items():
         raise ValueError(f"vrrp_instance {name}: {problem}")
     plan = ReloadPlan(new)
-    by_wire: dict[WireIdentity, VrrpInstance] = {
-        wire_identity(config): config for config in old.vrrp_instances
-    }
+    wires = {config.name: wire_identity(config) for config in new.vrrp_instances}
+    by_wire: dict[WireIdentity, VrrpInstance] = {}
+    for config in old.vrrp_instances:
+        wire = wire_identity(config)
+        # Two may be the same on the wire where the second is broken for that very reason: the name says which one goes on.
+        if wire not in by_wire or wires.get(config.name) == wire:
+            by_wire[wire] = config
     old_groups = _groups_by_member(old)
     new_groups = _groups_by_member(new)
     matched: set[str] = set()
     fresh: list[str] = []
     for config in new.vrrp_instances:
-        before = by_wire.get(wire_identity(config))
+        before = by_wire.get(wires[config.name])
         if before is None:
             fresh.append(config.name)
             continue
@@ -132,13 +153,22 @@ def _plan_trackers(plan: ReloadPlan, old: Config, new: Config) -> None:
 
 
 def address_operations(director: Director, plan: ReloadPlan) -> Counter[str]:
-    """How many writes to addresses the plan means as things stand: an estimate for the first phase; the roles decide."""
-    want: AddressTable = {}
+    """How many writes to addresses, routes and rules the plan means as things stand: an estimate for the first phase; the roles decide."""
+    if plan.config == director.config:
+        return Counter()
+    masters = set()
+    want: AddressTable = {address_key(a): a for a in plan.config.static_addresses}
     for config in plan.config.vrrp_instances:
         before = director.instances.get(plan.kept.get(config.name, ""))
         if before is not None and before.state.role is Role.MASTER:
+            masters.add(config.name)
             want |= {address_key(a): a for a in (*config.vips, *config.excluded_vips)}
-    return Counter(operation.op for operation in plan_addresses(director.ledger.have, want))
+    operations: list[Operation] = [
+        *plan_addresses(director.ledger.have, want),
+        *plan_routes(director.routing.routes.have, desired_routes(plan.config, masters)),
+        *plan_rules(director.routing.rules.have, desired_rules(plan.config, masters)),
+    ]
+    return Counter(operation.op for operation in operations)
 
 
 def reconfigure(
@@ -148,8 +178,10 @@ def reconfigure(
     *,
     sources: Mapping[str, str | None],
     present: Collection[AddressKey] = (),
+    sight: Sight | None = None,
 ) -> list[Effect]:
-    """Carry the plan out. ``sources``: where the adverts of each new instance leave from.
+    """Carry the plan out. ``sources``: where the adverts of each new instance leave from. ``present``, ``sight``: the addresses, and
+    the routes and rules of the new configuration, that are there already.
 
     First the ends (priority 0), then the changes, then the starts; all writes to addresses are one transaction after them, so that
     an address that moves from one instance to another stays where it is; announcements and notifications come last.
@@ -161,6 +193,7 @@ def reconfigure(
         director.feed(old_instances[name], events.Shutdown(deleted=name in plan.stopped), now)
     _trackers(director, plan)
     director.config = new
+    director.follow(new)
     director.broken = {}
     director.intake.log_unknown_vrids = new.global_defs.log_unknown_vrids
     director.sources = {config.name: sources.get(config.name) for config in new.vrrp_instances}
@@ -176,10 +209,16 @@ def reconfigure(
     for name, fields in plan.updated.items():
         _update(director, instances[name], configs[name], fields, now)
     fresh = [instances[name] for name in (*plan.restarted, *plan.started)]
-    director.adopt(fresh, present)
+    come = [i for i in instances.values() if i.state.role in (Role.INIT, Role.MASTER)]
+    director.drift.adopt((a for instance in come for a in instance.addresses), present)
+    director.drift.adopt(new.static_addresses, present)
+    if sight is not None:
+        director.routing.corrected(sight)
+    director.drift.take_static()
     director.start_instances(fresh, now, Inheritance({}, {}))
     regrouped = {name for name, fields in plan.updated.items() if "sync_group" in fields}
     director.reconsider(instances.values(), now, always=regrouped)
+    _agree(director, regrouped, now)
     for instance in instances.values():
         director.alarms.arm(instance)
     for group in director.groups.values():
@@ -220,13 +259,25 @@ def _groups(director: Director, new: Config) -> None:
         director.groups[config.name] = group
 
 
+def _agree(director: Director, regrouped: Collection[str], now: int) -> None:
+    """Who comes together as a group changes state together: where one follows a master elsewhere, none stays master here."""
+    for group in director.groups.values():
+        members = director.members(group)
+        if not any(member.name in regrouped for member in members):
+            continue
+        states = [member.state for member in members]
+        if any(s.role is Role.BACKUP and s.master is not None and s.master != s.source for s in states):
+            for member in members:
+                director.feed(member, events.GroupCommand("BACKUP"), now)
+
+
 def _rename(director: Director, plan: ReloadPlan) -> None:
     renames = {old: new for new, old in plan.kept.items() if old != new}
     # Two steps, since two instances may have swapped their names.
     for old in renames:
-        director.ledger.rename(old, f"\0{old}")
+        director.outbox.rename(old, f"\0{old}")
     for old, new in renames.items():
-        director.ledger.rename(f"\0{old}", new)
+        director.outbox.rename(f"\0{old}", new)
         director.emit(Remember(old, None))
 
 
@@ -236,8 +287,13 @@ def _update(
     before = instance.config
     instance.configure(config)
     director.say(logging.INFO, config.name, f"reloaded with changed {', '.join(fields)}")
-    had = {(a.address, a.device) for a in (*before.vips, *before.excluded_vips)}
-    added = any((a.address, a.device) not in had for a in instance.addresses)
+    if instance.state.role is Role.MASTER:
+        # Before a new interval is told at once: that advert carries the new priority, too.
+        priority = director.judge(instance).priority
+        if priority != instance.state.priority:
+            director.feed(instance, events.PriorityChanged(priority), now)
+    have = director.ledger.have
+    added = tuple((a.device, a.address) for a in instance.addresses if address_key(a) not in have)
     director.feed(instance, events.ConfigChanged(before, added), now)
     instance.primary = tracking.debounce(
         instance.primary,

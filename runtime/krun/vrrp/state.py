@@ -7,7 +7,7 @@ from enum import Enum
 import msgspec
 
 from kir.model import VrrpInstance
-from krun.vrrp.events import Action
+from krun.vrrp.events import Action, Targets
 
 replace = msgspec.structs.replace
 Actions = tuple[Action, ...]
@@ -38,7 +38,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     ``priority``: effective, 1 to 255. ``wanted``: its timer ran out and only the sync group holds it back, or it is master.
     ``deadline``: Adver_Timer of a master, Master_Down_Timer of a backup. ``interval_us``: Master_Adver_Interval, learned in
     version 3. ``master`` and ``master_priority``: whose adverts we follow. ``preempt_at``: until then lower-priority adverts are
-    respected (``preempt_delay``). ``since``: since when in this role. ``demoted``: an owner that gave way to another owner.
+    respected (``preempt_delay``). ``since``: since when in this role. ``garp_added``: second
+    announcements that are due for addresses which a reload added. ``demoted``: an owner that gave way to another owner.
     """
 
     role: Role = Role.INIT
@@ -56,6 +57,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     since: int = 0
     not_before: int = 0
     garp_second_at: int | None = None
+    garp_added: tuple[tuple[int, Targets], ...] = ()
     garp_refresh_at: int | None = None
     garp_lower_at: int | None = None
     conflict_at: int | None = None
@@ -75,4 +77,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             for other in (self.garp_second_at, self.garp_refresh_at, self.garp_lower_at, self.conflict_at):
                 if other is not None and (at is None or other < at):
                     at = other
+            if self.garp_added and (at is None or self.garp_added[0][0] < at):
+                at = self.garp_added[0][0]
         return at

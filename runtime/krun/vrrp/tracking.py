@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from kir.model import SyncGroup, TrackedInterface, TrackedScript, VrrpInstance, VrrpScript
+from kir.model import Config, SyncGroup, TrackedInterface, TrackedScript, VrrpInstance, VrrpScript
+from kir.route_state import legs, route_key, rule_key
+from kir.state import address_key
 
 LOWEST, HIGHEST = 1, 254
 """Where an effective priority ends; 0 and 255 mean something else (RFC 9568 section 5.2.4)."""
@@ -105,9 +107,9 @@ def evaluate(
     if config.fault_no_peer and config.unicast and not config.peers:
         faults.add("no unicast peer is configured")
     if config.track_primary:
-        for device in dict.fromkeys(vip.device for vip in (*config.vips, *config.excluded_vips) if vip.track):
+        for device, of in _carriers(config).items():
             if device != config.interface and not links.get(device, False):
-                faults.add(f"interface {device} of a VIP is {_down_words(links, device)}")
+                faults.add(f"interface {device} of a {of} is {_down_words(links, device)}")
     for tracked in _interfaces(config, group):
         up = links.get(tracked.name, False)
         if tracked.weight:
@@ -128,6 +130,54 @@ def evaluate(
             faults.add(f"tracked script {script.name} {'fails' if not state else 'succeeds'}")
     priority = config.priority if config.owner else max(LOWEST, min(HIGHEST, total))
     return Verdict(priority, frozenset(faults), frozenset(pending))
+
+
+def _carriers(config: VrrpInstance) -> dict[str, str]:
+    """The interfaces that tracked VIPs, routes and rules need, with what needs them."""
+    found: dict[str, str] = {vip.device: "VIP" for vip in (*config.vips, *config.excluded_vips) if vip.track}
+    for route in config.routes:
+        for hop in legs(route) if route.track else ():
+            if hop.device is not None:
+                found.setdefault(hop.device, "route")
+    for rule in config.rules:
+        if rule.track and rule.iif is not None:
+            found.setdefault(rule.iif, "rule")
+    return found
+
+
+class Followed(msgspec.Struct, frozen=True):
+    """A static address, route or rule of a track group: its key in the books, its interface, and what it is in words."""
+
+    key: object
+    device: str
+    words: str
+
+
+def followed(config: Config) -> dict[str, list[Followed]]:
+    """What each instance follows by a ``track_group``: static things, whose loss puts it into FAULT."""
+    things: dict[str, list[Followed]] = {}
+
+    def add(group: str | None, key: object, device: str | None, words: str) -> None:
+        if group is not None and device is not None:
+            things.setdefault(group, []).append(Followed(key, device, words))
+
+    for address in config.static_addresses:
+        add(
+            address.track_group,
+            address_key(address),
+            address.device,
+            f"static address {address.address}/{address.prefix}",
+        )
+    for route in config.static_routes:
+        device = next((hop.device for hop in legs(route) if hop.device is not None), None)
+        add(route.track_group, route_key(route), device, f"static route {route.destination}")
+    for rule in config.static_rules:
+        add(rule.track_group, rule_key(rule), rule.iif, f"static rule {rule.priority}")
+    found: dict[str, list[Followed]] = {}
+    for group in config.track_groups:
+        for member in group.members:
+            found.setdefault(member, []).extend(things.get(group.name, ()))
+    return found
 
 
 def _interfaces(config: VrrpInstance, group: SyncGroup | None) -> Iterable[TrackedInterface]:

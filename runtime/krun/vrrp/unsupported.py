@@ -17,9 +17,6 @@ def warnings(config: Config) -> list[str]:
     if settings.notify_fifo is not None or settings.vrrp_notify_fifo is not None:
         found.append("notify_fifo and vrrp_notify_fifo are not written by this release: use notify scripts")
     all_of_them: list[VrrpInstance | SyncGroup] = [*config.vrrp_instances, *config.vrrp_sync_groups]
-    mailing = [o.name for o in all_of_them if o.smtp_alert]
-    if mailing:
-        found.append(f"smtp_alert of {_names(mailing)}: this release sends no mail: use notify scripts")
     noisy = [o.name for o in all_of_them if o.notify_priority_changes]
     if noisy:
         found.append(f"notify_priority_changes of {_names(noisy)} needs a notify_fifo, which is not written")

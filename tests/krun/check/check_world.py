@@ -31,6 +31,7 @@ from kir.plan.operations import IpvsOperation
 from kir.state import DestKey, IpvsTable
 from krun.check.outcome import GOOD, Outcome, bad, unable
 from krun.kernel.door import Failure
+from krun.kernel.glance import Glance
 from krun.kernel.memory.ipvs import MemoryIpvs
 from krun.notify.client import ScriptResult, ScriptRun
 from krun.parent.context import ChildContext
@@ -98,11 +99,13 @@ class Ipvs:
         self.table = self.memory._table
         self.log: list[IpvsOperation] = []
         self.refuse: Callable[[IpvsOperation], bool] = lambda _operation: False
-        self.batches = 0
+        self.batches = self.dumps = self.glances = 0
+        self.counts: dict[str, int] | None = {}
         self.closed = False
         self.after: Callable[[IpvsTable], None] = lambda _table: None
 
     def dump(self) -> IpvsTable:
+        self.dumps += 1
         return self.memory.dump()
 
     def apply(self, operations: Sequence[IpvsOperation]) -> list[Failure]:
@@ -124,7 +127,18 @@ class Ipvs:
         return self.memory.timeouts
 
     def connections(self) -> dict[tuple[str, str], int]:
-        return {}
+        """As ``/proc/net/ip_vs``: every server that is there, 0 unless a test says otherwise (``counts``)."""
+        if self.counts is None:
+            return {}
+        return {
+            (service.identity, str(dest)): self.counts.get(str(dest), 0)
+            for service, entry in self.table.items()
+            for dest in entry.dests
+        }
+
+    def glance(self) -> Glance | None:
+        self.glances += 1
+        return self.memory.glance()
 
     def set_timeouts(self, tcp_s: int | None, tcpfin_s: int | None, udp_s: int | None) -> None:
         self.memory.set_timeouts(tcp_s, tcpfin_s, udp_s)
@@ -258,10 +272,15 @@ class World:
         promises: Mapping[str, bytes] | None = None,
         ipvs: Ipvs | None = None,
         rtnetlink: Any = None,
+        run_dir: Path = Path("/nonexistent"),
+        drain_us: int = 0,
+        overlays: Sequence[Mapping[str, Any]] = (),
+        now_us: int = 0,
     ) -> None:
         from krun.check.process import CheckChild  # not needed by the builders above
 
         self.loop = Loop()
+        self.loop.now_us = now_us or self.loop.now_us
         self.ipvs = ipvs or Ipvs(table)
         self.scripts = Scripts()
         self.answers: dict[str, Outcome] = {}
@@ -273,22 +292,27 @@ class World:
             config=start,
             digest="",
             kernel="memory",
-            run_dir=Path("/nonexistent"),
+            run_dir=run_dir,
             listener=self.ours,
             channel=self.theirs,
             alive=mmap.mmap(-1, 4096),
             promises=dict(promises or {}),
+            drain_us=drain_us,
+            overlays=tuple(dict(o) for o in overlays),
         )
         self.child = CheckChild(
             self.context,
             kernel=Kernel(self.ipvs, rtnetlink),  # type: ignore[arg-type]
             scripts=self.scripts,
             clock=self.loop.clock,
+            boottime=self.loop.clock,
+            epoch=lambda: self.loop.now_us / SECOND,
             promises=self,
             rng=random.Random(7),
         )
         asyncio.run(self.child.start(self.loop))  # type: ignore[arg-type]
         self.child._workshop.make = self._make
+        self.child._table.cost = lambda: 0  # the test's machine may be as slow as it likes
         self.loop.turn()
 
     # As a PromiseSender.
@@ -331,8 +355,9 @@ class World:
     def block(self, n: int) -> None:
         self.answers[f"192.168.0.{n}"] = unable("no socket")
 
-    def reload(self, new: Config) -> dict[str, Any]:
+    def reload(self, new: Config, drain_us: int = 0) -> dict[str, Any]:
         """Both phases; the counts that were foretold must be those that happened."""
+        self.context.drain_us = drain_us
         foretold = self.child.prepare(new, "")
         done = self.child.commit()
         assert foretold == done["operations"]

@@ -67,7 +67,7 @@ class TestWrites:
             ),
             (
                 virtual(real(1), real(2, checkers=[tcp("192.168.0.22")]), real(3)),
-                {"checker.start": 1, "checker.stop": 1},
+                {"checker.update": 1},
             ),
             (
                 virtual(real(1), real(2), real(3), quorum=3, sorry_server=sorry()),
@@ -141,7 +141,7 @@ class TestState:
             ("other server", True),
             ("position", True),
             ("alpha", True),
-            ("question", False),
+            ("question", True),
             ("second checker", True),
             ("second alpha checker", True),
         ],

@@ -12,12 +12,14 @@ import pytest
 
 from kir.codec import document, write
 from kir.facts import Facts, loads
-from kir.model import Account, Config, Notify, Script, VrrpInstance, VrrpScript
+from kir.model import Account, Config, Hmac, HmacKey, Notify, Script, TrackFile, VrrpInstance, VrrpScript
 from krun.control.cli import main
 from krun.control.facts import collect
 from krun.control.paths import examine
 from lab.needs import require_netns
 from lab.netns import Namespace
+
+ARPHRD_LOOPBACK = 772
 
 
 def config(*commands: str, user: str | None = None) -> Config:
@@ -106,6 +108,7 @@ def test_interfaces_are_those_of_ip() -> None:
             "addr add 203.0.113.1/24 dev eth0",
             "addr add 203.0.113.2/24 dev eth0",
             "addr add 2001:db8::1/64 dev eth0",
+            "link add vrrp.51 link eth0 address 00:00:5e:00:01:33 type macvlan mode private",
         )
         with namespace:
             facts = collect(None)
@@ -121,6 +124,10 @@ def test_interfaces_are_those_of_ip() -> None:
     assert eth0 is not None
     assert far0 is not None
     assert (eth0.kind, eth0.master, far0.master) == ("veth", None, "br0")
+    assert (eth0.hardware, eth0.lower) == (1, "far0")
+    vmac = facts.interface("vrrp.51")
+    assert vmac is not None
+    assert (vmac.kind, vmac.lower, vmac.mac) == ("macvlan", "eth0", "00:00:5e:00:01:33")
     assert "running" in eth0.flags
     assert [a.secondary for a in eth0.addresses if a.family == "inet"] == [False, True]
     assert facts.source_address("eth0", "inet") == "203.0.113.1"
@@ -128,6 +135,7 @@ def test_interfaces_are_those_of_ip() -> None:
     lo = facts.interface("lo")
     assert lo is not None
     assert "loopback" in lo.flags
+    assert (lo.hardware, lo.lower) == (ARPHRD_LOOPBACK, None)
 
 
 def test_the_command(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -169,3 +177,55 @@ def test_facts_hold_only_what_they_need() -> None:
     """No time, no counter, no environment: the same host gives the same bytes, and nothing secret is in them."""
     names = {f.name for f in msgspec.structs.fields(Facts)}
     assert names == {"facts", "hostname", "kernel", "interfaces", "users", "groups", "files"}
+
+
+def modules(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, builtin: str | None, at_hand: str, loaded: str
+) -> Facts:
+    here = folder / os.uname().release
+    here.mkdir(parents=True)
+    (here / "modules.dep").write_text(at_hand)
+    if builtin is not None:
+        (here / "modules.builtin").write_text(builtin)
+    (folder / "loaded").write_text(loaded)
+    monkeypatch.setattr("krun.control.facts.MODULES", folder)
+    monkeypatch.setattr("krun.control.facts.PROC_MODULES", folder / "loaded")
+    return collect(None)
+
+
+def test_what_the_kernel_has_or_could_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = modules(
+        tmp_path,
+        monkeypatch,
+        builtin="kernel/net/netfilter/nf_tables.ko\nkernel/net/netfilter/ipvs/ip_vs_rr.ko\n",
+        at_hand="kernel/net/netfilter/ipvs/ip_vs_wlc.ko.xz: kernel/net/netfilter/ipvs/ip_vs.ko.xz\n"
+        "kernel/net/netfilter/ipvs/ip_vs_ftp.ko.xz:\nkernel/net/netfilter/ipvs/ip_vs_pe_sip.ko.xz:\n"
+        "kernel/net/netfilter/ipvs/ip_vs.ko.xz:\n",
+        loaded="ip_vs_sh 16384 0 - Live 0x0000000000000000\nmacvlan 28672 0 - Live 0x0000000000000000\n",
+    ).kernel
+    assert kernel.ipvs
+    assert kernel.schedulers == ("rr", "sh", "wlc")
+    assert (kernel.nftables, kernel.macvlan, kernel.ipvlan) == (True, True, False)
+
+
+def test_without_the_lists_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = modules(tmp_path, monkeypatch, builtin=None, at_hand="", loaded="").kernel
+    assert (kernel.schedulers, kernel.nftables, kernel.macvlan) == (None, None, None)
+
+
+def test_files_that_are_no_scripts(tmp_path: Path) -> None:
+    key = tmp_path / "vrrp.key"
+    key.write_text("x" * 32)
+    key.chmod(0o640)
+    wanted = config("/bin/true")
+    [instance] = wanted.vrrp_instances
+    hmac = Hmac(keys=(HmacKey(id=1, file=str(key)),), active_key=1)
+    facts = collect(
+        Config(
+            vrrp_instances=(msgspec.structs.replace(instance, hmac=hmac),),
+            track_files=(TrackFile(name="load", path=str(tmp_path / "none" / "load")),),
+        )
+    )
+    found = {f.path: f for f in facts.files}
+    assert found[str(key)].components[-1].mode == "0640"
+    assert not found[str(tmp_path / "none")].exists

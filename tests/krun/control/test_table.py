@@ -74,3 +74,20 @@ def test_empty_parts_are_left_out() -> None:
     text = table.plain(small)
     assert "VIRTUAL SERVERS" not in text
     assert "last reload" not in text
+
+
+def test_routes_of_masters_and_static_things() -> None:
+    routed = state()
+    routed["vrrp"][0]["routes"] = [{"name": "10.9.0.0/16 via 192.0.2.254", "present": True}]
+    routed["vrrp"].append(
+        routed["vrrp"][0]
+        | {"name": "VI_2", "state": "BACKUP", "routes": [{"name": "10.8.0.0/16", "present": False}]}
+    )
+    routed["extra"] = {
+        "vrrp": {"static": {"addresses": [], "routes": [], "rules": [
+            {"name": "inet 77 from 10.7.0.1/32 table 99", "present": False, "problem": "there is no table x"}]}}
+    }  # fmt: skip
+    text = table.plain(routed)
+    assert "VI_1    10.9.0.0/16 via 192.0.2.254        there" in text
+    assert "static  inet 77 from 10.7.0.1/32 table 99  there is no table x" in text
+    assert "10.8.0.0/16" not in text, "a backup holds no routes"

@@ -12,7 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from parent_world import World
+from krun_world import Running
+from parent_world import World, wait_for
 
 
 @pytest.fixture
@@ -37,3 +38,27 @@ def make_world() -> Iterator[Callable[..., World]]:
 def world(make_world: Callable[..., World]) -> World:
     """One that runs all three children."""
     return make_world().start()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path (sockets) that every user may enter."""
+    with tempfile.TemporaryDirectory(prefix="kr") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Running]]:
+    """Start a real krun: ``start(folder, ir, *options)``; ended after the test whatever happened."""
+    started: list[Running] = []
+
+    def begin(*arguments: Any) -> Running:
+        running = Running(*arguments)
+        started.append(running)
+        wait_for("krun to be ready", lambda: running.logged("ready"), 30)
+        return running
+
+    yield begin
+    for running in started:
+        running.end()

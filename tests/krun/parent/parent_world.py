@@ -16,11 +16,13 @@ from kir.model import Config, RealServer, Service, VirtualServer, VrrpInstance
 from krun import logs
 from krun.control.client import NoDaemonError, ask
 from krun.kernel.door import KernelUnavailable
+from krun.parent.beginning import begin
 from krun.parent.context import ChildContext
 from krun.parent.periods import Periods
 from krun.parent.promises import PromiseSender
 from krun.parent.rundir import RunDir
 from krun.parent.slot import Settings
+from krun.parent.store import Store
 from krun.parent.supervise import Supervisor
 
 T = TypeVar("T")
@@ -77,7 +79,8 @@ class FakeChild:
     """Writes what happens to it into ``RUN_DIR/events`` and does what ``RUN_DIR/NAME.do`` says, at once or at the named moment.
 
     Now: ``exit``, ``kill``, ``raise``, ``spin``, ``sleep``, ``promise KEY VALUE``. At a moment: ``start-fail``, ``start-die``,
-    ``refuse``, ``prepare-hang``, ``prepare-die``, ``commit-die``, ``commit-raise``, ``stop-hang``, ``status-hang``.
+    ``refuse``, ``prepare-hang``, ``prepare-die``, ``prepare-wait`` (half a second), ``commit-die``, ``commit-raise``, ``commit-hang``,
+    ``commit-then-die``, ``stop-hang``, ``status-hang``.
     """
 
     def __init__(self, context: ChildContext) -> None:
@@ -113,7 +116,7 @@ class FakeChild:
             promised_at_us=self.context.promised_at_us,
             restarts=self.context.restarts,
             digest=self.context.digest,
-            weights=[r.weight for v in self.config.virtual_servers for r in v.real_servers],
+            weights=self.weights(),
             instances=len(self.config.vrrp_instances),
             capabilities=_capabilities(),
             descriptors=sorted(int(d) for d in os.listdir("/proc/self/fd")),
@@ -124,6 +127,9 @@ class FakeChild:
             os._exit(9)
         self.loop = loop
         self.act()
+
+    def weights(self) -> list[int]:
+        return [r.weight for v in self.config.virtual_servers for r in v.real_servers]
 
     def act(self) -> None:
         order = self.told("exit", "kill", "raise", "spin", "sleep", "promise")
@@ -152,6 +158,8 @@ class FakeChild:
             raise ValueError("interface eth9 does not exist")
         if self.told("prepare-hang"):
             time.sleep(1000)
+        if self.told("prepare-wait"):
+            time.sleep(0.5)
         if self.told("prepare-die"):
             os._exit(8)
         self.prepared = config
@@ -159,6 +167,10 @@ class FakeChild:
 
     def commit(self) -> dict[str, Any]:
         self.say("commit")
+        if self.told("commit-hang"):
+            time.sleep(1000)
+        if self.told("commit-then-die"):
+            self.loop.call_later(0.05, os._exit, 8)
         if self.told("commit-die"):
             os._exit(8)
         if self.told("commit-raise"):
@@ -166,7 +178,9 @@ class FakeChild:
         assert self.prepared is not None
         counts = {f"{self.context.name}.update": 1} if self.prepared != self.config else {}
         self.config, self.prepared = self.prepared, None
-        return {"operations": counts, "failures": []}
+        self.say("changed", weights=self.weights())
+        busy = {"busy": True} if self.told("commit-busy") else {}
+        return {"operations": counts, "failures": [], **busy}
 
     def abort(self) -> None:
         self.say("abort")
@@ -218,8 +232,7 @@ class World:
         return document.digest
 
     def start(self, wait: bool = True) -> World:
-        document = codec.load_path(self.ir)
-        self.pid = os.fork()
+        self.pid, self.status = os.fork(), None
         if self.pid == 0:
             code = 99
             try:
@@ -229,8 +242,14 @@ class World:
                 logs.setup("krun", "text", 10)
                 run_dir = RunDir(self.run_dir)
                 settings = Settings(run_dir, "memory", log_level=10)
+                store = Store(self.run_dir)
+                try:
+                    given: codec.Document | codec.IrError = codec.load_path(self.ir)
+                except codec.IrError as error:
+                    given = error
+                begun = begin(self.ir, given, store)
                 code = Supervisor(
-                    document, self.ir, settings, periods=self.periods, make=lambda name: FakeChild
+                    begun, settings, store, periods=self.periods, make=lambda name: FakeChild
                 ).run()
                 run_dir.release()
             except BaseException as error:
@@ -269,6 +288,24 @@ class World:
             return state if all(p["state"] == "running" for p in processes) else None
 
         return wait_for("all children to run", running)
+
+    def digests(self) -> set[str | None]:
+        """What the parent says that it runs, and what each child says of itself."""
+        state = self.state()
+        return {state["ir"]["digest"], *(p["digest"] for p in state["processes"])}
+
+    def wait_all_run(self, digest: str) -> None:
+        """Every process runs the IR ``digest``."""
+        wait_for(f"all to run {digest}", lambda: self.wait_running() and self.digests() == {digest})
+
+    def kill_all(self) -> None:
+        """kill -9 of the parent and of all its children, at once."""
+        for pid in [self.pid, *(p["pid"] for p in self.state()["processes"] if p["pid"])]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.wait_end()
 
     def events(self, child: str = "", event: str = "") -> list[dict[str, Any]]:
         path = self.run_dir / "events"

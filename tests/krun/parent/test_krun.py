@@ -7,111 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import pytest
+from krun_world import Running, director, krun, krunctl, write
 from parent_world import config, wait_for
 
-from kir import codec
-from kir.model import Account, Address, Config, Fifo, Notify, Script
-
-
-def command(module: str, *arguments: str | Path) -> list[str]:
-    code = f"import sys; from {module} import main; sys.exit(main())"
-    return [sys.executable, "-P", "-c", code, *map(str, arguments)]
-
-
-def krunctl(run_dir: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command("krun.control.cli", "--run-dir", run_dir, *arguments),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def krun(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command("krun.cli", *arguments), capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-class Running:
-    def __init__(self, folder: Path, ir: Path, *options: str) -> None:
-        self.run_dir = folder / "run"
-        self.log = folder / "log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                command("krun.cli", ir, "--kernel", "memory", "--run-dir", self.run_dir, *options),
-                stderr=log,
-                stdout=log,
-                start_new_session=True,
-            )
-
-    def logged(self, words: str) -> bool:
-        assert self.process.poll() is None or words in self.log.read_text(), self.log.read_text()
-        return words in self.log.read_text()
-
-    def state(self) -> dict[str, object]:
-        answer = krunctl(self.run_dir, "status", "--json")
-        assert answer.returncode == 0, answer.stderr
-        state: dict[str, object] = json.loads(answer.stdout)
-        return state
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="kr") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., Running]]:
-    started: list[Running] = []
-
-    def begin(*arguments: object) -> Running:
-        running = Running(*arguments)  # type: ignore[arg-type]
-        started.append(running)
-        wait_for("krun to be ready", lambda: running.logged("ready"), 30)
-        return running
-
-    yield begin
-    for running in started:
-        running.end()
-
-
-def director(folder: Path, priority: int = 100, weight: int = 1) -> Config:
-    """One instance with a VIP and a notify script that writes to ``folder/notified``, one pool."""
-    told = folder / "notify.sh"
-    told.write_text(f'#!/bin/sh\necho "$(id -u) $@" >> {folder}/notified\n')
-    told.chmod(0o755)
-    (folder / "notified").touch()
-    (folder / "notified").chmod(0o666)
-    base = config(weight=weight, advert_int_us=200_000)
-    user = "nobody" if os.geteuid() == 0 else None
-    instance = msgspec.structs.replace(
-        base.vrrp_instances[0],
-        priority=priority,
-        vips=(Address(address="192.0.2.10", prefix=24, device="eth0", family="inet"),),
-        notify=Notify(any=Script(argv=(str(told),), account=Account(user=user))),
-    )
-    return msgspec.structs.replace(base, vrrp_instances=(instance,))
-
-
-def write(folder: Path, new: Config) -> Path:
-    codec.write(codec.document(new), folder / "ir.json")
-    return folder / "ir.json"
+from kir.model import Config, Fifo
 
 
 def test_a_whole_life(folder: Path, start: Callable[..., Running]) -> None:
@@ -119,9 +23,9 @@ def test_a_whole_life(folder: Path, start: Callable[..., Running]) -> None:
     running = start(folder, ir)
     wait_for("a master", lambda: running.logged("Entering MASTER STATE"))
     state = running.state()
-    assert state["vrrp"][0]["state"] == "MASTER"  # type: ignore[index]
-    assert "192.0.2.10/24 dev eth0" in state["vrrp"][0]["vips"]  # type: ignore[index]
-    assert state["virtual_servers"][0]["real_servers"][0]["state"] == "up"  # type: ignore[index]
+    assert state["vrrp"][0]["state"] == "MASTER"
+    assert "192.0.2.10/24 dev eth0" in state["vrrp"][0]["vips"]
+    assert state["virtual_servers"][0]["real_servers"][0]["state"] == "up"
 
     text = krunctl(running.run_dir, "status").stdout
     assert "MASTER" in text
@@ -132,18 +36,18 @@ def test_a_whole_life(folder: Path, start: Callable[..., Running]) -> None:
     assert unchanged.stdout.startswith("made 0 operations")
     write(folder, director(folder, weight=7))
     planned = krunctl(running.run_dir, "plan", "--json")
-    assert json.loads(planned.stdout)["operations"] == {"ipvs.edit_dest": 1}
+    assert json.loads(planned.stdout)["summary"] == {"ipvs.edit_dest": 1}
     done = krunctl(running.run_dir, "reload")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("made 1 operation in ")
     assert "ipvs.edit_dest 1" in done.stdout
-    assert running.state()["last_reload"]["operations"] == {"ipvs.edit_dest": 1}  # type: ignore[index]
+    assert running.state()["last_reload"]["operations"] == {"ipvs.edit_dest": 1}
 
     ir.write_text("{")
     refused = krunctl(running.run_dir, "reload")
     assert refused.returncode == 1
     assert "damaged" in refused.stderr
-    assert running.state()["last_reload"]["result"] == "refused"  # type: ignore[index]
+    assert running.state()["last_reload"]["result"] == "refused"
 
     assert krunctl(running.run_dir, "stop").returncode == 0
     assert running.process.wait(10) == 0
@@ -157,11 +61,11 @@ def test_a_whole_life(folder: Path, start: Callable[..., Running]) -> None:
 def test_a_killed_vrrp_process_keeps_its_role(folder: Path, start: Callable[..., Running]) -> None:
     running = start(folder, write(folder, director(folder)))
     wait_for("a master", lambda: running.logged("Entering MASTER STATE"))
-    processes = {p["name"]: p["pid"] for p in running.state()["processes"]}  # type: ignore[attr-defined]
+    processes = {p["name"]: p["pid"] for p in running.state()["processes"]}
     os.kill(processes["vrrp"], signal.SIGKILL)
     wait_for("a successor", lambda: running.logged("started again"))
     state = wait_for("the successor's answer", lambda: (s := running.state())["vrrp"] and s)
-    assert state["vrrp"][0]["state"] == "MASTER"  # type: ignore[index]
+    assert state["vrrp"][0]["state"] == "MASTER"
     assert running.log.read_text().count("Entering BACKUP STATE") == 1
 
 

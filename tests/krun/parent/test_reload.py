@@ -116,20 +116,6 @@ def test_a_child_that_hangs_while_it_judges_refuses_and_is_replaced(world: World
     world.wait_event("check", "start", 2)
 
 
-def test_a_child_that_dies_in_the_commit_comes_back_with_the_new_one(world: World) -> None:
-    for order, count in (("commit-die", 2), ("commit-raise", 3)):
-        new = world.write(config(weight=count))
-        world.order("check", order)
-        answer = world.ask("reload")
-        assert answer["ok"], answer
-        assert "check" in answer["reload"]["failures"][0]
-        born = world.wait_event("check", "start", count)
-        assert born["digest"] == new
-        assert born["weights"] == [count]
-        world.wait_running()
-        assert digest(world) == new
-
-
 def test_a_reload_cures_a_child_in_back_off(world: World) -> None:
     world.order("vrrp", "always start-die")
     os.kill(world.process("vrrp")["pid"], signal.SIGKILL)
@@ -192,3 +178,22 @@ def test_a_stop_during_a_reload(world: World) -> None:
     thread.join()
     assert answers == [False]
     assert world.events(event="stopped")[0]["child"] == "vrrp"
+
+
+def test_a_process_with_work_left_stays_until_the_next_reload(world: World) -> None:
+    """Drains, say, that the last virtual server left behind."""
+    pid = world.process("check")["pid"]
+    world.write(config(vrrp=False, check=False))
+    world.order("check", "commit-busy")
+    done = world.ask("reload")
+    assert done["reload"]["ended"] == ["vrrp"]
+    assert not world.events("check", "stop")
+    assert {p["name"]: p["pid"] for p in world.state()["processes"]}["check"] == pid
+    assert "vrrp" not in {p["name"] for p in world.state()["processes"]}
+    assert world.ask("reload")["ok"]
+    assert world.state()["processes"] == []
+    world.wait_event("check", "stop")
+    assert "check process ended, script process ended" in world.logged()
+    world.write(config(vrrp=False))
+    assert world.ask("reload")["reload"]["started"] == ["script", "check"]
+    assert "script process started, check process started" in world.logged()

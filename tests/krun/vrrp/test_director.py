@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kir.model import Authentication, Garp, Peer, Secret, SyncGroup, TrackedScript, VrrpScript
 from kir.state import AddressKey, address_key
-from krun.vrrp.director import FLAPS
+from krun.vrrp.drift import FLAPS
 from krun.vrrp.machine import Role
 from krun.vrrp.packet import Packet, build
 from krun.vrrp.promises import Inheritance, inherit
@@ -388,9 +388,19 @@ def test_a_stop_withdraws_the_promise() -> None:
 def test_half_a_group_does_not_go_on() -> None:
     segment, a, _ = grouped()
     segment.run(10 * S)
-    half = Inheritance({"VI_1": segment.now}, {})
+    half = Inheritance({"VI_1": segment.now}, {}, frozenset({"VI_2"}))
     again = segment.add("a", A, a.config, half, leftover=set(a.addresses))
     assert set(again.roles().values()) == {Role.BACKUP}
+
+
+def test_a_group_goes_on_without_one_that_has_never_been_master() -> None:
+    """A reload brought it into the group just before the end."""
+    segment, a, _ = grouped()
+    segment.run(10 * S)
+    again = segment.add("a", A, a.config, Inheritance({"VI_1": segment.now}, {}), leftover=set(a.addresses))
+    assert again.roles() == {"VI_1": Role.MASTER, "VI_2": Role.BACKUP}
+    segment.run(10 * S)
+    assert set(again.roles().values()) == {Role.MASTER}
 
 
 def test_a_successor_knows_the_verdict_of_scripts() -> None:

@@ -286,3 +286,149 @@ def test_any_way_leads_to_the_same_place(story: list[Any], wait: int) -> None:
     assert set(host.roles().values()) <= {Role.MASTER}
     segment.stop(host)
     assert host.addresses == set()
+
+
+def test_only_a_new_address_is_announced_and_once_more_after_the_delay() -> None:
+    segment, host = running(TWO)
+    began = segment.now
+    new = change(TWO, vips=(*TWO.vips, vip("192.0.2.22/24")))
+    segment.reload(host, config(new))
+    assert host.announced == [(5, "192.0.2.22")]
+    segment.run(2 * S)
+    newer = change(new, vips=(*new.vips, vip("192.0.2.23/24")))
+    segment.reload(host, config(newer))
+    assert host.announced[1:] == [(5, "192.0.2.23")]
+    segment.run(began + 5 * S - segment.now)
+    assert host.announced[2:] == [(5, "192.0.2.22")]
+    # What is gone by then is not announced.
+    segment.reload(host, config(new))
+    segment.run(10 * S)
+    assert host.announced[3:] == []
+
+
+def test_an_address_that_moves_is_not_announced() -> None:
+    segment, host = running(ONE, TWO)
+    moved = (change(ONE, vips=(*ONE.vips, TWO.vips[0])), change(TWO, vips=TWO.vips[1:]))
+    segment.reload(host, config(*moved))
+    segment.run(10 * S)
+    assert host.announced == [] and host.writes == []
+
+
+def test_the_late_announcements_of_a_takeover_stay_where_they_are() -> None:
+    segment = Segment()
+    host = segment.add("a", A, config(TWO))
+    segment.run(4 * S)
+    state = host.director.instances["TWO"].state
+    assert host.role("TWO") is Role.MASTER and state.garp_second_at is not None
+    host.announced.clear()
+    segment.reload(host, config(change(TWO, vips=(*TWO.vips, vip("192.0.2.22/24")))))
+    assert host.director.instances["TWO"].state.garp_second_at == state.garp_second_at
+    segment.run(state.garp_second_at - segment.now)
+    assert host.announced == [(5, "192.0.2.22"), (5, "192.0.2.20"), (5, "192.0.2.21"), (5, "192.0.2.22")]
+
+
+def test_refreshes_go_on_in_their_rhythm() -> None:
+    garp = Garp(refresh_us=7 * S, refresh_repeat=2)
+    segment = Segment()
+    host = segment.add("a", A, config(change(ONE, garp=garp)))
+    segment.run(20 * S)
+    due = host.director.instances["ONE"].state.garp_refresh_at
+    assert due is not None
+    segment.reload(host, config(change(ONE, garp=garp, priority=140)))
+    assert host.director.instances["ONE"].state.garp_refresh_at == due
+    other = change(ONE, garp=change(garp, refresh_us=3 * S))
+    segment.reload(host, config(other))
+    assert host.director.instances["ONE"].state.garp_refresh_at == segment.now + 3 * S
+    segment.reload(host, config(ONE))
+    assert host.director.instances["ONE"].state.garp_refresh_at is None
+
+
+def test_an_address_that_is_there_already_is_not_written() -> None:
+    segment, host = running(ONE)
+    host.addresses |= {key("192.0.2.11/24"), key("192.0.2.12/24")}
+    more = change(ONE, vips=(*ONE.vips, vip("192.0.2.11/24")))
+    segment.reload(host, config(more, static_addresses=(vip("192.0.2.12/24"),)))
+    assert host.writes == [] and (5, "192.0.2.11") in host.announced
+    segment.reload(host, config(ONE))
+    assert sorted(host.writes) == ["ip.del_address"] * 2
+
+
+def test_a_new_interval_comes_with_the_new_priority() -> None:
+    segment, host = running(ONE)
+    segment.reload(host, config(change(ONE, priority=99, advert_int_us=2 * S)))
+    assert [priority for _, _, priority in host.sent] == [99]
+
+
+def test_a_preempt_delay_that_runs_is_counted_from_its_begin() -> None:
+    slow = change(ONE, preempt_delay_us=20 * S)
+    segment = Segment()
+    segment.add("b", B, config(change(ONE, priority=100)))
+    segment.run(5 * S)
+    host = segment.add("a", A, config(slow))
+    segment.run(3 * S)
+    due = host.director.instances["ONE"].state.preempt_at
+    assert due is not None
+    for fields, expected in (
+        ({"priority": 140}, due),
+        ({"preempt_delay_us": 10 * S}, due - 10 * S),
+        ({"preempt_delay_us": 30 * S}, due + 10 * S),
+    ):
+        segment.reload(host, config(change(slow, **fields)))
+        assert host.director.instances["ONE"].state.preempt_at == expected
+    segment.reload(host, config(ONE))
+    segment.run(5 * S)
+    assert segment.masters("ONE") == ["a"]
+
+
+def test_of_two_that_are_the_same_on_the_wire_the_name_says_who_goes_on() -> None:
+    """The second never ran, since its VRID was taken; the first must not end in its place."""
+    segment = Segment()
+    host = segment.add("a", A, config(ONE, change(TWO, vrid=51)))
+    segment.run(10 * S)
+    host.sent.clear()
+    host.writes.clear()
+    plan = segment.reload(host, config(ONE))
+    assert (plan.kept, plan.stopped) == ({"ONE": "ONE"}, ["TWO"])
+    assert host.writes == [] and host.sent == [] and host.role("ONE") is Role.MASTER
+
+
+def test_who_comes_together_as_a_group_is_master_together() -> None:
+    segment = Segment()
+    segment.add("b", B, config(change(TWO, priority=200), change(ONE, priority=100)))
+    host = segment.add("a", A, config(ONE, TWO))
+    segment.run(10 * S)
+    assert host.roles() == {"ONE": Role.MASTER, "TWO": Role.BACKUP}
+    group = SyncGroup(name="G", members=("ONE", "TWO"))
+    together = config(change(ONE, sync_group="G"), change(TWO, sync_group="G"), groups=(group,))
+    segment.reload(host, together)
+    assert set(host.roles().values()) == {Role.BACKUP} and host.addresses == set()
+    segment.run(10 * S)
+    assert segment.masters("ONE") == segment.masters("TWO") == ["b"]
+
+
+def test_a_new_member_does_not_pull_a_group_down() -> None:
+    """It has heard nobody yet: it will be master with the others in its time."""
+    segment = Segment()
+    group = SyncGroup(name="G", members=("ONE",))
+    host = segment.add("a", A, config(change(ONE, sync_group="G"), groups=(group,)))
+    segment.run(10 * S)
+    wider = SyncGroup(name="G", members=("ONE", "TWO"))
+    both = config(change(ONE, sync_group="G"), change(TWO, sync_group="G"), groups=(wider,))
+    host.sent.clear()
+    segment.reload(host, both)
+    assert host.role("ONE") is Role.MASTER and host.sent == []
+    segment.run(10 * S)
+    assert set(host.roles().values()) == {Role.MASTER}
+
+
+def test_what_did_not_run_before_is_looked_at_again() -> None:
+    too_many = change(ONE, vips=tuple(vip(f"10.0.{n // 250}.{n % 250 + 1}/32") for n in range(256)))
+    segment = Segment()
+    host = segment.add("a", A, config(too_many, TWO))
+    segment.run(10 * S)
+    assert host.roles() == {"ONE": Role.FAULT, "TWO": Role.MASTER}
+    with pytest.raises(ValueError, match="255 at most"):
+        plan_reload(host.config, config(too_many, TWO), host.director.broken)
+    segment.reload(host, config(ONE, TWO))
+    segment.run(10 * S)
+    assert set(host.roles().values()) == {Role.MASTER}

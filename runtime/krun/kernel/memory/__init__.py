@@ -10,12 +10,14 @@ from krun.kernel.memory.addresses import MemoryRtnetlink
 from krun.kernel.memory.adverts import MemoryAdvertSocket
 from krun.kernel.memory.ipvs import MemoryIpvs
 from krun.kernel.memory.kernel import MemoryKernel, devices_of
+from krun.kernel.memory.routing import MemoryRouting
 from krun.kernel.memory.wire import Packet, Wire
 
 __all__ = [
     "MemoryAdvertSocket",
     "MemoryIpvs",
     "MemoryKernel",
+    "MemoryRouting",
     "MemoryRtnetlink",
     "Packet",
     "Wire",

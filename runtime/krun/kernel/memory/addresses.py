@@ -36,6 +36,8 @@ class MemoryRtnetlink:
         self._waiting: deque[KernelEvent] = deque()
         self._bell = Bell()
         self._writes = 0
+        self.on_address_lost: list[Callable[[AddressKey], None]] = []
+        self.on_link_lost: list[Callable[[str], None]] = []
         self.refuse: Refuse | None = None
         self.log: deque[AddressOperation] = deque(maxlen=LOG_LIMIT)
 
@@ -125,6 +127,8 @@ class MemoryRtnetlink:
         link = Link(index, name, up, mtu, mac, arp, multicast, loopback, hardware=772 if loopback else 1)
         if link != old:
             self._links[name] = link
+            if not up:
+                self._link_lost(name)
             self._control(LinkChanged(link))
         return link
 
@@ -132,10 +136,9 @@ class MemoryRtnetlink:
         """An interface goes away, with its addresses. Raises KeyError where there is none."""
         link = self._links[name]
         gone = [key for key in self._held if key.device == name]
-        events: list[KernelEvent] = [
-            AddressChanged(key, self._held.pop(key).family, gone=True) for key in gone
-        ]
+        events: list[KernelEvent] = [AddressChanged(key, self._pop(key).family, gone=True) for key in gone]
         del self._links[name]
+        self._link_lost(name)
         self._control(*events, LinkChanged(link, gone=True))
 
     def add_address(self, device: str, address: str, prefix: int) -> AddressKey:
@@ -150,13 +153,23 @@ class MemoryRtnetlink:
 
     def remove_address(self, key: AddressKey) -> None:
         """Somebody else deletes an address. Raises KeyError where there is none."""
-        address = self._held.pop(key)
+        address = self._pop(key)
         self._control(AddressChanged(key, address.family, gone=True))
 
     def lose_events(self) -> None:
         """Events that wait are lost: an overrun of the socket, and the new dump after it."""
         self._waiting.clear()
         self._control(Resynchronised())
+
+    def _pop(self, key: AddressKey) -> Address:
+        address = self._held.pop(key)
+        for hear in self.on_address_lost:
+            hear(key)
+        return address
+
+    def _link_lost(self, name: str) -> None:
+        for hear in self.on_link_lost:
+            hear(name)
 
     def _control(self, *events: KernelEvent) -> None:
         self._emit(*events)
@@ -172,9 +185,8 @@ class MemoryRtnetlink:
         address = operation.address
         key = address_key(address)
         if isinstance(operation, DelAddress):
-            held = self._held.pop(key, None)
-            if held is not None:
-                self._emit(AddressChanged(key, held.family, gone=True))
+            if key in self._held:
+                self._emit(AddressChanged(key, self._pop(key).family, gone=True))
             return 0
         if key.device not in self._links:
             return errno.ENODEV

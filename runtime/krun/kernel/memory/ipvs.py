@@ -19,6 +19,7 @@ from kir.plan.operations import (
 )
 from kir.state import DestKey, DestParams, IpvsTable, ServiceEntry, ServiceParams
 from krun.kernel.door import Failure
+from krun.kernel.glance import Glance, expected, service_words
 from krun.kernel.netlink import ipvs as wire
 from krun.kernel.netlink.codec import ATTRIBUTE, Refusal
 from krun.kernel.refusals import failure
@@ -53,6 +54,9 @@ class MemoryIpvs:
         return {
             service: ServiceEntry(entry.params, dict(entry.dests)) for service, entry in self._table.items()
         }
+
+    def glance(self) -> Glance | None:
+        return {service_words(service): expected(entry) for service, entry in self._table.items()}
 
     def apply(self, operations: Sequence[IpvsOperation]) -> list[Failure]:
         failures = []

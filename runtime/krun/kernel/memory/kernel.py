@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import Iterable
 
 from kir.model import Config
+from kir.route_state import legs
 from kir.state import AddressKey
 from krun.kernel.door import AdvertSocket, KernelUnavailable, Link
 from krun.kernel.memory.addresses import MemoryRtnetlink
 from krun.kernel.memory.adverts import MemoryAdvertSocket, MemoryAnnouncer
 from krun.kernel.memory.ipvs import MemoryIpvs
+from krun.kernel.memory.routing import MemoryRouting
 from krun.kernel.memory.wire import REMEMBERED, Packet, Wire
 
 
@@ -26,6 +28,7 @@ class MemoryKernel:
 
     def __init__(self, devices: Iterable[str] = (), *, host: int = 1, ipvs: bool = True) -> None:
         self._rtnetlink = MemoryRtnetlink()
+        self._routing = MemoryRouting(self._rtnetlink)
         self._ipvs = MemoryIpvs() if ipvs else None
         self._announcer = MemoryAnnouncer(self._announce)
         self._sockets: list[MemoryAdvertSocket] = []
@@ -44,6 +47,9 @@ class MemoryKernel:
 
     def rtnetlink(self) -> MemoryRtnetlink:
         return self._rtnetlink
+
+    def routing(self) -> MemoryRouting:
+        return self._routing
 
     def ipvs(self) -> MemoryIpvs:
         if self._ipvs is None:
@@ -131,9 +137,15 @@ def devices_of(config: Config) -> list[str]:
         found[instance.interface] = None
         for address in (*instance.vips, *instance.excluded_vips):
             found[address.device] = None
+        for route in instance.routes:
+            found.update((hop.device, None) for hop in legs(route) if hop.device is not None)
         for tracked in instance.track_interfaces:
             found[tracked.name] = None
     for group in config.vrrp_sync_groups:
         for tracked in group.track_interfaces:
             found[tracked.name] = None
+    for address in config.static_addresses:
+        found[address.device] = None
+    for route in config.static_routes:
+        found.update((hop.device, None) for hop in legs(route) if hop.device is not None)
     return sorted(found)

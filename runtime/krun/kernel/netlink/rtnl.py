@@ -41,7 +41,13 @@ IFAPROT_KEEPALIVED = 18
 CACHE_INFO = struct.Struct("=IIII")
 """struct ifa_cacheinfo: preferred and valid lifetime in seconds, two time stamps."""
 
-LINK_INFO = AttributeTable("link info", {"kind": Attribute(1, Kind.STRING)})
+LINK_INFO = AttributeTable(
+    "link info", {"kind": Attribute(1, Kind.STRING), "data": Attribute(2, Kind.NESTED)}
+)
+"""IFLA_INFO_*; ``data`` is a nest of the driver's own table."""
+
+VRF = AttributeTable("VRF", {"table": Attribute(1, Kind.U32)})
+"""IFLA_VRF_*."""
 
 LINK = AttributeTable(
     "link",

@@ -1,0 +1,128 @@
+"""``krunctl plan``: what a reload would do to the director that runs, as things stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kir.again import load_path
+from kir.codec import IrError
+from kir.plan.plan import Plan, plan
+from krun.control import overlays
+from krun.control.client import ask
+from krun.control.framing import Message
+from krun.control.observe import sight
+from krun.control.overlays import Overlay
+from krun.parent.boot import boot_id, boottime_us
+
+
+class Refused(Exception):  # noqa: N818 - an answer, no mistake of the program
+    """No plan; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One end of a plan."""
+
+    file: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, between what, and what of the director could not be looked at. ``overlays`` and ``drains``: those of the director, as its
+    state document has them; the plan leaves both as they are.
+    """
+
+    old: Side
+    new: Side
+    plan: Plan
+    unseen: tuple[str, ...]
+    overlays: tuple[dict[str, Any], ...] = ()
+    drains: tuple[dict[str, Any], ...] = ()
+
+
+def make(socket: Path, request: Message) -> Planned:
+    """Ask the krun at ``socket`` whether its processes would take the IR that ``request`` names, and plan the step.
+
+    Raises `Refused`, `krun.control.client.NoDaemonError`.
+    """
+    answer = ask(socket, {**request, "op": "plan"}, 120.0)
+    if not answer.get("ok"):
+        raise Refused(str(answer.get("error", "no reason given")))
+    told = ask(socket, {"op": "status"}, 10.0)
+    if not told.get("ok"):
+        raise Refused(f"no state to plan from: {told.get('error')}")
+    running, report = answer["running"], answer["reload"]
+    if running["kept"] is None:
+        raise Refused(
+            "krun could not store what it runs, so there is nothing to compare with; `krunctl status` says why"
+        )
+    try:
+        old, new = load_path(running["kept"]), load_path(report["path"])
+    except IrError as error:
+        raise Refused(str(error)) from None
+    if (old.digest, new.digest) != (running["digest"], report["digest"]):
+        raise Refused("a reload came in between, or the file changed under our hands; try again")
+    seen = sight(told["state"], old.config, new.config, _hand(running["overlays"]))
+    return Planned(
+        Side(running["path"], old.digest),
+        Side(report["path"], new.digest),
+        plan(old.config, new.config, seen.observed, drain_us=int(running.get("drain_us") or 0)),
+        tuple(seen.unseen),
+        tuple(told["state"].get("overlays", ())),
+        tuple(told["state"].get("drains", ())),
+    )
+
+
+def _hand(plain: list[dict[str, Any]]) -> list[Overlay]:
+    """The overlays that count now."""
+    try:
+        found = overlays.decode(plain)
+    except ValueError as error:
+        raise Refused(f"krun has overlays that this krunctl does not understand: {error}") from None
+    now, boot = boottime_us(), boot_id()
+    return [overlay for overlay in found if overlays.left_us(overlay, now, boot)]
+
+
+def as_json(planned: Planned) -> dict[str, Any]:
+    """The object of ``--format json``: that of ``kcc diff --format json``, and ``unseen``."""
+    found = planned.plan
+    return {
+        "version": 1,
+        "old": {"file": planned.old.file, "digest": planned.old.digest},
+        "new": {"file": planned.new.file, "digest": planned.new.digest},
+        "impact": found.impact.word,
+        "wire": found.wire,
+        "drain_us": found.drain_us,
+        "changes": [
+            {
+                "action": change.action,
+                "path": list(change.path),
+                "old": change.old,
+                "new": change.new,
+                "wire": change.wire,
+                "reason": change.reason or None,
+            }
+            for change in found.changes
+        ],
+        "operations": [
+            {
+                "op": step.op,
+                "target": step.target,
+                "impact": step.impact.word,
+                "seconds": step.seconds,
+                "reason": step.reason or None,
+                "phase": step.phase,
+                "connections": step.connections,
+                "sysctls": list(step.sysctls),
+                "detail": step.detail(),
+            }
+            for step in found.operations
+        ],
+        "summary": found.counts(),
+        "unseen": list(planned.unseen),
+        "overlays": list(planned.overlays),
+        "drains": list(planned.drains),
+    }
