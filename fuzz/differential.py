@@ -41,6 +41,7 @@ DROPS = frozenset(
         "KC0306",
         "KC0312",
         "KC0530",
+        "KC0560",
         "KC0701",
         "KC0702",
         "KC0703",
@@ -49,6 +50,12 @@ DROPS = frozenset(
     )
 )
 LINES = frozenset(keyword.name for _, keyword in walk() if keyword.kind is Kind.LINES)
+
+
+_NOT_THERE = re.compile(
+    r"(?:track (?:script|file|process|bfd)|track_file|BFD_CHECK - BFD) (\S+) not (?:found|configured)"
+)
+_FAMILY = re.compile(r"MUST be of the same family|address family must match VRRP instance")
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,12 @@ def compare(text: list[str], theirs: Verdict, ours: list[Diagnostic]) -> Iterato
             dropped |= {
                 s for s, e in around if s < d.span.line <= e and text[s - 1].startswith("vrrp_sync_group")
             }
+    # A session whose neighbour cannot be read is gone, and what follows is not judged.
+    unread: list[tuple[int, int]] = []
+    for n in errors:
+        if text[n - 1].split()[0] in ("neighbor_ip", "neighbour_ip"):
+            unread += [(n, e) for s, e in around if s < n <= e]
+    dropped |= {s for s, e in around if (e in {end for _, end in unread})}
     ruined = [(s, e) for s, e in around if s in unknown or s - 1 in unknown or s in dropped]
     ruin = min(
         (n for n in unknown if text[n - 1].endswith("{") or text[n - 1].split()[0] in BLOCK_KEYWORDS),
@@ -128,20 +141,43 @@ def compare(text: list[str], theirs: Verdict, ours: list[Diagnostic]) -> Iterato
             return inner
         return f"{inner} > {text[line - 1].split()[0]}"
 
+    def gone(message: str, line: int = 0) -> bool:
+        """Whether it says that something is not there whose definition we have called wrong, or its machine does not like."""
+        found = _NOT_THERE.search(message)
+        name = found[1] if found is not None else ""
+        if message.startswith("FILE_CHECK has no track_file"):  # told at the end of the block
+            start = max(s for s, e in around if e == line)
+            name = next((n.split()[-1] for n in text[start:line] if n.split()[0] == "track_file"), "")
+        return bool(name) and any(
+            text[s - 1].split()[1:2] == [name] and any(s <= n <= e for n in (*errors, *theirs.machine))
+            for s, e in around
+        )
+
     for line, messages in sorted(theirs.lines.items()):
-        if near(line, loud) or any(s <= n <= line for s, e in around if e == line for n in loud):
+        if (
+            gone(messages[0], line)
+            or near(line, loud)
+            or any(s <= n <= line for s, e in around if e == line for n in loud)
+        ):
+            continue
+        # A value that both refuse has fixed the family of its instance for keepalived.
+        if _FAMILY.search(messages[0]) and any(
+            text[s - 1].startswith("vrrp_instance") and s < n < line <= e for s, e in around for n in errors
+        ):
             continue
         if any(s <= line <= e for s, e in ruined) or (ruin is not None and line > ruin):
             continue
         yield Disagreement(True, word(line), messages[0], line)
     for message in theirs.floating:
-        if not loud:
+        if not loud and not gone(message):
             yield Disagreement(True, "", message, 0)
     if theirs.floating or theirs.stopped or theirs.status not in (0, 5, 6):
         return  # a message without a line vouches for any; where it gave up, the rest was never judged
     said = set(theirs.lines) | theirs.machine
     beside = {d.span.line: {r.span.line for r in d.related} for d in ours if d.severity is Severity.ERROR}
     for line in errors:
+        if any(s < line <= e for s, e in unread):
+            continue
         if near(line, said) or beside[line] & said or any(s <= line <= e and e in said for s, e in around):
             continue
         first = next(d for d in ours if d.span.line == line and d.severity is Severity.ERROR)
@@ -220,7 +256,8 @@ def explained() -> re.Pattern[str]:
     """The patterns in the first column of the table in ``docs/disagreements.md``."""
     text = (Path(__file__).resolve().parent.parent / "docs" / "disagreements.md").read_text()
     patterns = re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
-    return re.compile("|".join(f"(?:{p})" for p in patterns) or r"\A(?!)")
+    alternatives = (p.replace("\\|", "|") for p in patterns)  # a bar would end the cell
+    return re.compile("|".join(f"(?:{p})" for p in alternatives) or r"\A(?!)")
 
 
 def main() -> int:

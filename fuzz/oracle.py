@@ -36,7 +36,7 @@ _LINE = re.compile(r"^\((?:[^()]*: )?Line (\d+)\) ?(.*)$")
 # About the machine, not about the text; the last two say again what a line said already.
 _MACHINE = re.compile(
     r"SECURITY VIOLATION|not found/accessible|not executable|Unable to set default user|Disabling .*script"
-    r"|Unable to set uid/gid|default user|global script uid|script_user|Opening file|Unable to access script|doesn't exist"
+    r"|Unable to set uid/gid|default user|global script uid|script_user|Opening file|Unable to access script|doesn't exist(?! - ignoring)"
     r"|No such (file|process)|Unable to (open|create|make|load|initialise)|[Ff]ailed to|Can't|^Script |Permission denied"
     r"|interface .* not supported|IPVS|modprobe|SNMP|D-?[Bb][Uu][Ss]|Non-existent interface|unknown interface|kernel does not support|[Ii]nvalid cpu_id|outside range \[0, 1\]|Configuration file|^$"
 )

@@ -2,6 +2,6 @@
 
 import sys
 
-from kcc.cli import main
+from kcc.cli import process
 
-sys.exit(main())
+sys.exit(process())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import importlib
 import os
@@ -43,8 +44,8 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
     return argparse.RawDescriptionHelpFormatter(prog, width=(columns or 80) - 2)
 
 
-def parser(command: str | None) -> argparse.ArgumentParser:
-    """The argument parser; only the arguments of ``command`` are filled in."""
+def parser(command: str | None, *, alone: bool = False) -> argparse.ArgumentParser:
+    """The argument parser; only the arguments of ``command`` are filled in. ``alone``: the other commands are not even named."""
     top = argparse.ArgumentParser(
         prog="kcc",
         description="keepalived's configuration, compiled",
@@ -54,6 +55,8 @@ def parser(command: str | None) -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help="print the version and exit")
     subs = top.add_subparsers(dest="command", metavar="COMMAND", prog="kcc")
     for name, words in COMMANDS.items():
+        if alone and name != command:
+            continue
         sub = subs.add_parser(
             name,
             help=words,
@@ -66,11 +69,21 @@ def parser(command: str | None) -> argparse.ArgumentParser:
     return top
 
 
+def process() -> int:
+    """`main` as a process of its own, which sets up what belongs to the process."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # One pass over immutable data: collecting a million live nodes again and again would find nothing, nor would the end of
+    # the process, which frees them all.
+    gc.disable()
+    atexit.register(gc.freeze)
+    return main()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the result is the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     command = next((w for w in words if not w.startswith("-")), None)
-    args = parser(command).parse_args(words)
+    args = parser(command, alone=words[:1] == [command] and command in COMMANDS).parse_args(words)
     if args.version:
         from kir.release import __version__
         from kir.versions import CURRENT
@@ -80,9 +93,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser(None).print_help(sys.stderr)
         return 2
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # One pass over immutable data: collecting a million live nodes again and again would find nothing.
-    gc.disable()
     try:
         code: int = importlib.import_module(f"kcc.commands.{args.command}").run(args)
         sys.stdout.flush()
@@ -99,4 +109,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(process())

@@ -136,9 +136,8 @@ def _text(
     root = descend(tree, findings, options.target)
     result.lowered = lower(root, findings, options.target)
     judge(result.lowered, findings, options.target)
-    if building:
-        _unrun(result.lowered, findings, options.target)
-    coverage_findings(root, findings, options.target, building)
+    told = _unrun(result.lowered, findings, options.target) if building else frozenset()
+    coverage_findings(root, findings, options.target, building, told)
     result.root = root
     one_cause(findings, [(s.line.file, s.number) for s in tree.body] if findings.lost else [])
     _order(findings, tree.files)
@@ -171,18 +170,20 @@ def _ir(
     return result
 
 
-def _unrun(lowered: Lowered, findings: Findings, target: str) -> None:
-    """Report, once for each feature, what the configuration needs and krun does not run. Nothing is silently dropped."""
+def _unrun(lowered: Lowered, findings: Findings, target: str) -> frozenset[tuple[str, int]]:
+    """Report, once for each feature, what the configuration needs and krun does not run. Nothing is silently dropped.
+
+    Returns the lines of all uses, file and number.
+    """
+    told: set[tuple[str, int]] = set()
     if target != KRUN:
-        return
+        return frozenset()
     found: dict[str, list[tuple[str, ...]]] = {}
     for name, path in features.uses(lowered.config):
         if name in features.NOT_RUN:
             found.setdefault(name, []).append(path)
     for name, paths in sorted(found.items()):
-        *parent, field = paths[0]
-        whole = "/".join(paths[0])
-        at, what = (whole, None) if lowered.said(whole) or not parent else ("/".join(parent), field)
+        at, what = _said_at(lowered, paths[0])
         times = "" if len(paths) == 1 else f" ({len(paths)} times; the first is here)"
         findings.report(
             "KC0902",
@@ -193,6 +194,16 @@ def _unrun(lowered: Lowered, findings: Findings, target: str) -> None:
             help="remove it, or build with `--allow-errors` and do without",
             related=lowered.via(at),
         )
+        spans = (lowered.span(*_said_at(lowered, path)) for path in paths)
+        told.update((span.file, span.line) for span in spans)
+    return frozenset(told)
+
+
+def _said_at(lowered: Lowered, path: tuple[str, ...]) -> tuple[str, str | None]:
+    """The object and the field of it that stand for ``path`` in the text."""
+    *parent, field = path
+    whole = "/".join(path)
+    return (whole, None) if lowered.said(whole) or not parent else ("/".join(parent), field)
 
 
 def places(origins: Origins) -> dict[str, tuple[str, int, int]]:

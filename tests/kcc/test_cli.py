@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jsonschema
@@ -181,11 +180,9 @@ def test_unreadable_input_is_one_message_and_exit_2(tmp_path: Path, kind: str) -
     ids=["empty", "nul", "bytes", "template", "nested", "closing", "self", "mutual"],
 )
 def test_strange_input_is_bounded(data: bytes, code: int) -> None:
-    started = time.monotonic()
-    got, body = report("-", stdin=data)
+    got, body = report("-", stdin=data)  # which gives up after a minute
     assert got == code
     assert body["diagnostics"]
-    assert time.monotonic() - started < 30
 
 
 def test_a_template_is_one_message() -> None:
@@ -341,24 +338,23 @@ def test_a_reader_that_leaves_early(bad: Path) -> None:
     assert err == b""
 
 
-def test_interrupted(tmp_path: Path) -> None:
+def test_interrupted() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "kcc", "check", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
     ) as p:
-        time.sleep(0.5)
+        assert p.stdin is not None and p.stderr is not None
+        # More than a pipe holds: the write returns when kcc is reading, and it reads on until the pipe is closed.
+        p.stdin.write(b"# a comment\n" * 100_000)
+        p.stdin.flush()
         p.send_signal(signal.SIGINT)
-        assert p.wait(10) in (-signal.SIGINT, 130)
-        assert p.stderr is not None
-        assert b"Traceback" not in p.stderr.read()
+        assert p.wait(60) == -signal.SIGINT
+        assert p.stderr.read() == b""
 
 
 NOT_RUN = (
     """\
 global_defs {
-    notification_email {
-        ops@example.org
-    }
-    smtp_server 192.0.2.25
+    notify_fifo /run/keepalived.fifo
     vrrp_strict
 }
 """
@@ -369,7 +365,7 @@ global_defs {
 def test_what_krun_does_not_run_is_an_error_in_build_and_a_note_in_check(tmp_path: Path) -> None:
     from kir.features import RUN
 
-    path, out = tmp_path / "mail.conf", tmp_path / "ir.json"
+    path, out = tmp_path / "fifo.conf", tmp_path / "ir.json"
     path.write_text(NOT_RUN)
     assert report(path)[1]["summary"]["errors"] == 0
     code, body = report("--target", "krun", path)
@@ -378,7 +374,7 @@ def test_what_krun_does_not_run_is_an_error_in_build_and_a_note_in_check(tmp_pat
     done = kcc("build", path, "-o", out)
     assert done.returncode == 1
     assert not out.exists()
-    for name in ("`notification_email`", "`mail`", "`vrrp.no_accept`"):
+    for name in ("notify_fifo", "`fifo`", "`vrrp.no_accept`"):
         assert name in done.stderr
     assert kcc("build", path, "--allow-errors", "-o", out).returncode == 0
     document = json.loads(out.read_text())
@@ -405,3 +401,18 @@ def test_diff_says_what_it_cannot_see(good: Path, tmp_path: Path) -> None:
     done = kcc("diff", good, new)
     assert f"not compared, for the IR does not carry them yet: {path}" in done.stderr
     assert json.loads(kcc("diff", "--format", "json", good, new).stdout)["not_compared"] == [path]
+
+
+def test_what_krun_does_not_run_is_refused_once(tmp_path: Path) -> None:
+    """A feature that stands in a definition, a block and its lines is one thing to take out."""
+    conf = tmp_path / "a.conf"
+    conf.write_text(
+        "track_file maint {\n file /run/maint\n}\n"
+        "vrrp_instance a {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n  10.0.0.1/24\n }\n"
+        " track_file {\n  maint weight -10\n }\n}\n"
+    )
+    done = kcc("build", str(conf), "-o", str(tmp_path / "a.json"))
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if line.startswith("error")] == [
+        "error[KC0902]: krun does not run track files yet (2 times; the first is here)"
+    ]

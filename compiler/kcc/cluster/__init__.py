@@ -19,7 +19,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kcc.cluster import election, groups, identity, peers, services, tracking, wire
+from kcc.cluster import (
+    election,
+    groups,
+    hashes,
+    identity,
+    links,
+    peers,
+    services,
+    sessions,
+    tracking,
+    wire,
+)
 from kcc.cluster.case import ClusterCase
 from kcc.cluster.director import Director
 from kcc.cluster.routers import match
@@ -34,8 +45,14 @@ RULES: tuple[Callable[[ClusterCase], None], ...] = (
     wire.modes,
     wire.intervals,
     wire.authentication,
+    hashes.refused_hashes,
     wire.virtual_addresses,
     wire.address_order,
+    links.virtual_macs,
+    links.static_elsewhere,
+    links.virtual_routes,
+    sessions.unmatched_sessions,
+    sessions.sessions_to_each_other,
     peers.peer_missing,
     peers.own_address,
     peers.unknown_peer,

@@ -6,11 +6,19 @@ from kcc.cluster.arithmetic import MAX_WEIGHT, Check, checks_of, contributions, 
 from kcc.cluster.case import ClusterCase, Place, path_of, place
 from kcc.cluster.routers import VirtualRouter, held
 from kcc.lower.scope import some
-from kir.model import SyncGroup, TrackedInterface, TrackedScript, VrrpInstance
+from kir.model import SyncGroup, TrackedBfd, TrackedInterface, TrackedProcess, TrackedScript, VrrpInstance
 
 Key = tuple[str, str]
 Watch = dict[int, dict[Key, Check]]
-Line = tuple[str, TrackedScript | TrackedInterface]
+Tracked = TrackedScript | TrackedInterface | TrackedProcess | TrackedBfd
+Line = tuple[str, Tracked]
+
+_LISTS = {
+    "track_script": "track_scripts",
+    "track_interface": "track_interfaces",
+    "track_process": "track_processes",
+    "track_bfd": "track_bfds",
+}
 
 
 def powerless_checks(case: ClusterCase) -> None:
@@ -30,8 +38,8 @@ def powerless_checks(case: ClusterCase) -> None:
             takers = [e for e, i in router if e != d and not i.nopreempt]
             reach = [priorities(router.members[e], watch[e].values()) for e in takers]
             for key, check in watch[d].items():
-                if key in said:
-                    continue
+                if key in said or check.more:
+                    continue  # a file can hold any number
                 others = [c for k, c in watch[d].items() if k != key]
                 everyone = [priorities(i, watch[e].values()) for e, i in router if e != d]
                 if decides(instance, check, others, reach):
@@ -153,7 +161,7 @@ def _line(case: ClusterCase, d: int, instance: VrrpInstance, key: Key) -> Line |
     if group is not None:
         owners.append((f"vrrp_sync_group/{group.name}", group))
     for path, owner in owners:
-        items = owner.track_scripts if key[0] == "track_script" else owner.track_interfaces
+        items: tuple[Tracked, ...] = getattr(owner, _LISTS[key[0]])
         for item in items:
             if item.name == key[1] and item.weight:
                 return path, item

@@ -170,6 +170,8 @@ def virtual_addresses(case: ClusterCase) -> None:
             }
             for d in members
         }
+        for d in members:  # what is static there is said as such
+            everywhere[d].update(a.address for a in case.directors[d].config.static_addresses)
         advertised = {d: frozenset(v.address for v in i.vips) for d, i in members.items()}
         leader, _ = odd_ones(advertised)
         for d, instance in members.items():

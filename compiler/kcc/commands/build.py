@@ -8,6 +8,7 @@ import sys
 from kcc.commands.findings import show
 from kcc.commands.options import add_reading
 from kcc.compile import compile_input, options_for, warn
+from kcc.diagnostics.render.text import plural
 from kir.codec import dumps, write
 
 
@@ -51,11 +52,14 @@ def run(args: argparse.Namespace) -> int:
         return 2
     c = doc.config
     servers = sum(len(v.real_servers) for v in c.virtual_servers)
-    lost = f", {len(doc.origins.losses)} losses" if doc.origins.losses else ""
-    warn(
-        f"{args.output}: {doc.digest[:19]}…, {len(c.vrrp_instances)} VRRP instances, "
-        f"{len(c.virtual_servers)} virtual servers, {servers} real servers{lost}"
-    )
+    counts = [
+        plural(len(c.vrrp_instances), "VRRP instance"),
+        plural(len(c.virtual_servers), "virtual server"),
+        plural(servers, "real server"),
+    ]
+    if losses := len(doc.origins.losses):
+        counts.append("1 loss" if losses == 1 else f"{losses} losses")
+    warn(f"{args.output}: {doc.digest[:19]}…, {', '.join(counts)}")
     return 0
 
 

@@ -6,14 +6,18 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kcc.commands.beyond import Beyond, UsageError, add_beyond, beyond
 from kcc.commands.options import add_reading, code_list
 from kcc.commands.verdicts import Verdict, judge, judge_all, verdict
-from kcc.compile import STDIN, compile_input, options_for, warn
+from kcc.compile import STDIN, Compiled, compile_input, options_for, warn
 from kcc.diagnostics.model import Diagnostic, Severity
 from kcc.diagnostics.texts import SourceTexts
 from kcc.source.options import Options
+
+if TYPE_CHECKING:
+    from kcc.commands.diff_against import Against
 
 FORMATS = ("text", "json", "sarif", "github", "gitlab")
 MOST_ROUNDS = 10
@@ -44,6 +48,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=_jobs,
         help="check several files in N processes (default: the processors of this machine)",
     )
+    parser.add_argument(
+        "--against",
+        metavar="OLD",
+        help="what runs now, a keepalived.conf or an ir.json: print what FILE would change, after its findings",
+    )
+    parser.add_argument(
+        "--max-impact",
+        metavar="IMPACT",
+        choices=("none", "hitless", "degraded", "failover", "outage"),
+        help="with --against: a worse impact than none, hitless, degraded, failover or outage is an error",
+    )
     add_beyond(parser)
     add_reading(parser, "keepalived-2.4.3")
 
@@ -62,24 +77,68 @@ def run(args: argparse.Namespace) -> int:
     except UsageError as e:
         warn(f"kcc check: {e}")
         return 2
+    if (problem := _misused(args, more)) is not None:
+        warn(f"kcc check: {problem}")
+        return 2
     if args.fix:
         if STDIN in args.files:
             warn("kcc check: --fix cannot change standard input; name a file")
             return 2
         for name in args.files:
             _fix(name, options, args)
-    if more.active:
+    compared: Against | None = None
+    if args.against is not None:
+        found = _compare(args, more, options)
+        if found is None:
+            return 2
+        verdicts, compared = found
+    elif more.active:
         verdicts = _together(args.files, more, options)
     else:
         verdicts = judge_all(args.files, options, args.jobs)
     shown = [_selected(v.items, args.select, args.ignore) for v in verdicts]
-    _report(args.format, verdicts, shown, time.perf_counter() - started)
+    _report(args.format, verdicts, shown, time.perf_counter() - started, compared)
     if any(v.unreadable for v in verdicts):
         return 2
     worst = max((d.severity for part in shown for d in part), default=Severity.NOTE)
     dropped = any(v.dropped for v in verdicts)
     limit = Severity.WARNING if args.strict else Severity.ERROR
     return 1 if worst >= limit or dropped else 0
+
+
+def _misused(args: argparse.Namespace, more: Beyond) -> str | None:
+    """What is wrong with the words about a comparison."""
+    if args.against is None:
+        return None if args.max_impact is None else "--max-impact needs --against OLD: what runs now"
+    if len(args.files) > 1 or more.cluster:
+        return (
+            "--against compares one FILE with OLD; `kcc diff --cluster` compares the directors of a cluster"
+        )
+    if args.files[0] == args.against == STDIN:
+        return "only one of FILE and OLD can be standard input"
+    return None
+
+
+def _compare(
+    args: argparse.Namespace, more: Beyond, options: Options
+) -> tuple[list[Verdict], Against | None] | None:
+    """The verdict on the one file, and what it changes; None where OLD is unusable, which was said."""
+    from kcc.commands.diff_against import against
+    from kcc.commands.findings import show
+
+    name = args.files[0]
+    result = compile_input(name, more.options(0, options))
+    more.judge([result], options.target)
+    found = against(args.against, result, more.options(0, options))
+    if isinstance(found, Compiled):
+        if found.lowered is None:
+            show([found], Severity.ERROR)
+            warn(f"kcc check: --against {args.against} cannot be read: nothing to compare with")
+            return None
+        return [verdict(result)], None  # FILE itself cannot be read, and its findings say so
+    if args.max_impact is not None:
+        found.judge(args.max_impact)
+    return [verdict(result)], found
 
 
 def _selected(
@@ -125,10 +184,17 @@ def _fix(name: str, options: Options, args: argparse.Namespace) -> None:
 
 
 def _report(
-    form: str, verdicts: Sequence[Verdict], shown: Sequence[Sequence[Diagnostic]], seconds: float
+    form: str,
+    verdicts: Sequence[Verdict],
+    shown: Sequence[Sequence[Diagnostic]],
+    seconds: float,
+    compared: Against | None,
 ) -> None:
     if form == "text":
         _print(verdicts, shown, seconds)
+        if compared is not None:
+            sys.stdout.write("\n")
+            compared.print(sys.stdout)
         return
     everything = [d for part in shown for d in part]
     dropped = sum(v.dropped for v in verdicts)
@@ -136,7 +202,8 @@ def _report(
     if form == "json":
         from kcc.diagnostics.render import json
 
-        print(json.report([v.name for v in verdicts], everything, dropped))
+        more = {"diff": compared.object()} if compared is not None else {}
+        print(json.report([v.name for v in verdicts], everything, dropped, more))
     elif form == "sarif":
         from kcc.diagnostics.render import sarif
 
@@ -145,6 +212,8 @@ def _report(
         from kcc.diagnostics.render import github
 
         sys.stdout.write(github.report(everything, dropped))
+        if compared is not None:
+            sys.stdout.write(github.notice(compared.summary()))
     else:
         from kcc.diagnostics.render import gitlab
 

@@ -12,14 +12,16 @@ from pathlib import Path
 from kcc.commands.findings import show
 from kcc.commands.options import add_reading
 from kcc.compile import Compiled, compile_input, options_for, warn
-from kcc.decompile import Unprintable, text_of
+from kcc.decompile import Unprintable, count_secrets, text_of
 from kcc.diagnostics.model import Findings, Severity
 from kcc.source.options import Options
+from kcc.targets import KRUN, TARGETS
 from kir.canonical import digest
 from kir.diff import diff
 from kir.model import Config
 
 SHOWN = 5
+NEWEST = next(target for target in reversed(TARGETS) if target != KRUN)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +61,14 @@ def run(args: argparse.Namespace) -> int:
     except Unprintable as e:
         warn(f"kcc decompile: {args.file}: {e}; nothing was written")
         return 1
-    lost = differences(config, text, args.file)
+    # An IR does not say for whom it was compiled: keepalived takes a few things that krun does not, and the other way round.
+    targets = [args.target, *(t for t in (KRUN, NEWEST) if result.loaded is not None and t != args.target)]
+    lost: list[str] = []
+    for target in targets:
+        found = differences(config, text, args.file, target)
+        lost = min(lost, found, key=len) if lost else found
+        if not lost:
+            break
     if lost:
         for line in lost[:SHOWN]:
             warn(f"  {line}")
@@ -72,9 +81,9 @@ def run(args: argparse.Namespace) -> int:
     return _write(text, config, args.output)
 
 
-def differences(config: Config, text: bytes, name: str) -> list[str]:
+def differences(config: Config, text: bytes, name: str, target: str = KRUN) -> list[str]:
     """What ``config`` and the meaning of ``text`` do not have in common; nothing where the digests agree."""
-    again = compile_text(text, name)
+    again = compile_text(text, name, target)
     if again.lowered is None:
         return [d.message for d in again.findings.items if d.severity is Severity.ERROR] or [
             "it cannot be read"
@@ -87,14 +96,14 @@ def differences(config: Config, text: bytes, name: str) -> list[str]:
     return found or ["the digests differ"]
 
 
-def compile_text(text: bytes, name: str) -> Compiled:
-    """Compile a text at hand as krun would have it."""
+def compile_text(text: bytes, name: str, target: str = KRUN) -> Compiled:
+    """Compile a text at hand as ``target`` would have it."""
     from kcc.language.descent import descend
     from kcc.lower import lower
     from kcc.syntax import parse_text
 
     findings = Findings()
-    options = Options(target="krun", config_id="")
+    options = Options(target=target, config_id="")
     tree = parse_text(text, name, findings, options)
     result = Compiled(name, findings, files=tree.files, lines=tree.lines)
     if tree.body or not findings.errors:
@@ -103,7 +112,7 @@ def compile_text(text: bytes, name: str) -> Compiled:
 
 
 def _write(text: bytes, config: Config, output: str) -> int:
-    secrets = sum(i.authentication is not None for i in config.vrrp_instances)
+    secrets = count_secrets(config)
     if output == "-":
         if secrets and sys.stdout.isatty():
             warn(

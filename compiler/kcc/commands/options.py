@@ -7,8 +7,6 @@ import re
 
 from kcc.targets import TARGETS
 
-_DEFINE = re.compile(r"([A-Za-z_]\w*)=(.*)", re.ASCII | re.DOTALL)
-
 
 def add_reading(parser: argparse.ArgumentParser, target: str) -> None:
     """How configurations are read: target, configuration id, definitions."""
@@ -35,7 +33,7 @@ def add_reading(parser: argparse.ArgumentParser, target: str) -> None:
 
 def definition(text: str) -> tuple[str, str]:
     """``NAME=VALUE`` as a pair."""
-    found = _DEFINE.fullmatch(text)
+    found = re.fullmatch(r"([A-Za-z_]\w*)=(.*)", text, re.ASCII | re.DOTALL)
     if found is None:
         raise argparse.ArgumentTypeError(f"`{text}` is not NAME=VALUE")
     return found[1], found[2]

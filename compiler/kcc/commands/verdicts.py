@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
+
+import msgspec
 
 from kcc.compile import STDIN, Compiled, compile_input
 from kcc.diagnostics.model import Diagnostic
@@ -20,7 +22,7 @@ _MARK = b"kcc:"
 """What every suppression holds: files without it are not looked at any closer."""
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True):
     """``items``: the findings that no comment in the files hides. ``given``: texts that are in no file (standard input)."""
 
     name: str

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from kcc.decompile.secrets import count_secrets
 from kcc.decompile.text import text_of
 from kcc.decompile.words import Unprintable
 
-__all__ = ["Unprintable", "text_of"]
+__all__ = ["Unprintable", "count_secrets", "text_of"]

@@ -1,12 +1,14 @@
-"""``global_defs``, and the few defaults of instances that have no keyword in the instance."""
+"""``global_defs``, the settings that stand outside of every block, and the few defaults of instances that have no keyword there."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from kcc.decompile.words import Unprintable, command, duration, whole_seconds, word
-from kcc.decompile.writer import Writer, account_words, guard
-from kir.model import Config, Fifo, Global, VrrpInstance
+from kcc.decompile.daemon import print_daemon, print_outside
+from kcc.decompile.firewall import print_firewall
+from kcc.decompile.words import Unprintable, command, word
+from kcc.decompile.writer import Writer, account_words
+from kir.model import Config, Fifo, Global, LvsTimeouts
 
 __all__ = ["GROUPS", "multicast_groups", "print_globals"]
 
@@ -15,10 +17,10 @@ GROUPS = {"inet": "224.0.0.18", "inet6": "ff02::12"}
 
 
 def multicast_groups(config: Config) -> dict[str, str]:
-    """The group by family that must be said globally: that of unicast instances, which cannot say one themselves."""
+    """The group by family that must be said globally: that of instances with peers, which cannot say one themselves."""
     found = dict(GROUPS)
     for family in GROUPS:
-        groups = {i.group for i in config.vrrp_instances if i.unicast and i.family == family and i.group}
+        groups = {i.group for i in config.vrrp_instances if i.peers and i.family == family and i.group}
         if len(groups) > 1:
             raise Unprintable(
                 f"unicast instances carry different multicast groups: {', '.join(sorted(groups))}"
@@ -29,79 +31,64 @@ def multicast_groups(config: Config) -> dict[str, str]:
 
 
 def print_globals(config: Config, out: Writer) -> None:
-    """The block, left out where it would be empty; then the delays of interfaces."""
-    inner = Writer()
-    _own(config.global_defs, inner)
+    """What stands outside, then the block, each left out where it would be empty."""
+    outside, inner = Writer(), Writer()
+    print_outside(config.global_defs, outside)
+    _own(config, inner)
     _defaults(config, inner)
+    for line in outside.lines:
+        out.raw(line)
+    if outside.lines:
+        out.raw("")
     if inner.lines:
-        with out.block("global_defs"):
+        with out.section("global_defs"):
             for line in inner.lines:
                 out.raw(line)
-        out.raw("")
-    _delays(config.vrrp_instances, out)
 
 
-def _own(g: Global, out: Writer) -> None:
-    guard(
-        g,
-        "router_id",
-        "enable_script_security",
-        "notification_emails",
-        "notification_email_from",
-        "smtp_server",
-        "smtp_helo_name",
-        "smtp_connect_timeout_us",
-        "no_email_faults",
-        "no_checker_emails",
-        "notify_fifo",
-        "vrrp_notify_fifo",
-        "lvs_notify_fifo",
-        "startup_delay_us",
-        "delay_after_boot_us",
-        "log_unknown_vrids",
-        "dynamic_interfaces",
-        "allow_if_changes",
-        "rs_init_notifies",
-        "lvs_flush",
-        "lvs_flush_on_stop",
-        "lvs_timeouts",
-        "vrrp_priority",
-        "checker_priority",
-        "vrrp_rt_priority",
-        "checker_rt_priority",
-    )
-    if g.router_id is not None:
-        out.say("router_id", g.router_id)
+def _own(config: Config, out: Writer) -> None:
+    g = config.global_defs
+    out.setting("router_id", g.router_id)
     _mail(g, out)
     out.flag("enable_script_security", g.enable_script_security)
     _fifo("notify_fifo", g.notify_fifo, out)
     _fifo("vrrp_notify_fifo", g.vrrp_notify_fifo, out)
     _fifo("lvs_notify_fifo", g.lvs_notify_fifo, out)
+    out.flag("fifo_write_vrrp_states_on_reload", g.fifo_states_on_reload)
     out.flag("rs_init_notifies", g.rs_init_notifies)
-    if g.startup_delay_us:
-        out.say("vrrp_startup_delay", duration(g.startup_delay_us))
-    if g.delay_after_boot_us:
-        out.say("vrrp_delay_after_boot", duration(g.delay_after_boot_us))
+    out.seconds("vrrp_startup_delay", g.startup_delay_us)
+    out.seconds("vrrp_delay_after_boot", g.delay_after_boot_us)
     out.flag("log_unknown_vrids", g.log_unknown_vrids)
     if g.dynamic_interfaces:
         out.raw("dynamic_interfaces allow_if_changes" if g.allow_if_changes else "dynamic_interfaces")
-    for name in ("vrrp_priority", "checker_priority", "vrrp_rt_priority", "checker_rt_priority"):
-        if getattr(g, name):
-            out.say(name, getattr(g, name))
+    elif g.allow_if_changes:
+        raise Unprintable("`allow_if_changes` is a word of `dynamic_interfaces`, which is off")
+    out.flag("disable_local_igmp", g.disable_local_igmp)
+    _receive_buffers(g, out)
+    out.setting("vmac_addr_prefix", g.vmac_addr_prefix, "vrrp")
+    print_firewall(g, out)
     out.flag("lvs_flush", g.lvs_flush)
     if g.lvs_flush_on_stop != "no":
         out.raw("lvs_flush_on_stop VS" if g.lvs_flush_on_stop == "own" else "lvs_flush_on_stop")
-    t = g.lvs_timeouts
-    guard(t, "tcp_s", "tcpfin_s", "udp_s")
-    pairs = [
-        f"{name} {value}" for name, value in _timeouts(t.tcp_s, t.tcpfin_s, t.udp_s) if value is not None
-    ]
-    if pairs:
-        out.raw(" ".join(["lvs_timeouts", *pairs]))
+    _timeouts(g.lvs_timeouts, out)
+    print_daemon(config, out)
 
 
-def _timeouts(*values: int | None) -> list[tuple[str, int | None]]:
-    return list(zip(("tcp", "tcpfin", "udp"), values, strict=True))
+def _receive_buffers(g: Global, out: Writer) -> None:
+    if g.rx_buffer_policy is not None:
+        if g.rx_buffer_size:
+            raise Unprintable("`vrrp_rx_bufs_policy` is a rule or a number of octets, not both")
+        out.say("vrrp_rx_bufs_policy", g.rx_buffer_policy.upper())
+    elif g.rx_buffer_size:
+        out.say("vrrp_rx_bufs_policy", g.rx_buffer_size)
+    out.setting("vrrp_rx_bufs_multiplier", g.rx_buffer_multiplier, 3)
+
+
+def _timeouts(t: LvsTimeouts, out: Writer) -> None:
+    pairs = (("tcp", t.tcp_s), ("tcpfin", t.tcpfin_s), ("udp", t.udp_s))
+    words = [f"{name} {value}" for name, value in pairs if value is not None]
+    if words:
+        out.raw(" ".join(["lvs_timeouts", *words]))
 
 
 def _mail(g: Global, out: Writer) -> None:
@@ -109,17 +96,12 @@ def _mail(g: Global, out: Writer) -> None:
         with out.block("notification_email"):
             for address in g.notification_emails:
                 out.line(address)
-    if g.notification_email_from is not None:
-        out.say("notification_email_from", g.notification_email_from)
+    out.setting("notification_email_from", g.notification_email_from)
     if g.smtp_server is not None:
-        guard(g.smtp_server, "host", "port")
-        out.say(
-            "smtp_server", g.smtp_server.host, *([g.smtp_server.port] if g.smtp_server.port != 25 else [])
-        )
-    if g.smtp_helo_name is not None:
-        out.say("smtp_helo_name", g.smtp_helo_name)
-    if g.smtp_connect_timeout_us != 30_000_000:
-        out.say("smtp_connect_timeout", whole_seconds(g.smtp_connect_timeout_us, "smtp_connect_timeout"))
+        port = [g.smtp_server.port] if g.smtp_server.port != 25 else []
+        out.say("smtp_server", g.smtp_server.host, *port)
+    out.setting("smtp_helo_name", g.smtp_helo_name)
+    out.whole("smtp_connect_timeout", g.smtp_connect_timeout_us, 30_000_000)
     out.flag("no_email_faults", g.no_email_faults)
     out.flag("no_checker_emails", g.no_checker_emails)
 
@@ -127,13 +109,13 @@ def _mail(g: Global, out: Writer) -> None:
 def _fifo(keyword: str, fifo: Fifo | None, out: Writer) -> None:
     if fifo is None:
         return
-    guard(fifo, "path", "user", "group", "script")
     words = [word(fifo.path)]
     if fifo.user is not None:
         words += [word(fifo.user), *([word(fifo.group)] if fifo.group is not None else [])]
+    elif fifo.group is not None:
+        raise Unprintable(f"{keyword} has a group and no user")
     out.raw(" ".join([keyword, *words]))
     if fifo.script is not None:
-        guard(fifo.script, "argv", "account")
         out.raw(
             " ".join([f"{keyword}_script", command(fifo.script.argv), *account_words(fifo.script.account)])
         )
@@ -153,21 +135,4 @@ def _defaults(config: Config, out: Writer) -> None:
                 f"instances differ in {field}, which can only be said for all of them ({keyword})"
             )
         for value in values:
-            if value:
-                out.say(keyword, duration(value))
-
-
-def _delays(instances: tuple[VrrpInstance, ...], out: Writer) -> None:
-    """``interface_up_down_delays``: by interface. An instance that is too fast for a delay has none."""
-    found: dict[str, tuple[int, int]] = {}
-    for i in instances:
-        pair = (i.interface_down_delay_us, i.interface_up_delay_us)
-        if pair == (0, 0):
-            continue
-        if found.setdefault(i.interface, pair) != pair:
-            raise Unprintable(f"instances on {i.interface} have different up and down delays")
-    if found:
-        with out.block("interface_up_down_delays"):
-            for name, (down, up) in found.items():
-                out.line(name, duration(down), *([duration(up)] if up else []))
-        out.raw("")
+            out.seconds(keyword, value)

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from kcc.decompile.checkers import print_checker
-from kcc.decompile.words import Unprintable, duration, whole_seconds
-from kcc.decompile.writer import Writer, guard
+from kcc.decompile.http import Names, names_above
+from kcc.decompile.words import Unprintable
+from kcc.decompile.writer import Writer
+from kcc.lower.lvs.services import RANGE_MAX
 from kir.model import Forwarding, RealServer, Service, SorryServer, VirtualServer
 
 __all__ = ["print_virtual_servers"]
@@ -55,15 +57,18 @@ def _group_lines(services: Sequence[Service]) -> list[tuple[str, ...]]:
     mixed = len({s.family for s in services}) > 1
     found: list[tuple[str, ...]] = []
     ranges: list[tuple[str, str, int]] = []
+    count = 0
     for s in sorted(services, key=lambda s: (s.family, s.port, *_number(s))):
-        guard(s, "family", "protocol", "address", "port", "fwmark")
         if s.fwmark:
             found.append(("fwmark", str(s.fwmark), *([s.family] if mixed else [])))
         elif s.address is not None:
-            if ranges and ranges[-1][2] == s.port and _next(ranges[-1][1]) == s.address:
+            joins = ranges and ranges[-1][2] == s.port and _next(ranges[-1][1]) == s.address
+            if joins and count < RANGE_MAX:
                 ranges[-1] = (ranges[-1][0], s.address, s.port)
+                count += 1
             else:
                 ranges.append((s.address, s.address, s.port))
+                count = 1
     for first, last, port in ranges:
         name = first if first == last else f"{first}-{last}"
         found.append((name, *([str(port)] if port else [])))
@@ -82,44 +87,49 @@ def _next(address: str) -> str:
 
 
 def _print(v: VirtualServer, out: Writer) -> None:
-    guard(
-        v,
-        *("name", "services", "scheduler", "flags", "persistence", "quorum", "hysteresis", "quorum_up"),
-        *("quorum_down", "alpha", "omega", "ha_suspend", "smtp_alert", "sorry_server", "real_servers"),
-        "delay_loop_us",
-    )
-    with out.block("virtual_server", *_head(v)):
-        marks_only = all(s.fwmark for s in v.services)
-        family = v.services[0].family
-        if marks_only:
+    names = names_above(v)
+    families = {s.family for s in v.services}
+    family = _family(v)
+    with out.section("virtual_server", *_head(v)):
+        if len(families) > 1 or all(s.fwmark for s in v.services):
             out.say("ip_family", family)
-        if v.delay_loop_us != 60_000_000:
-            out.say("delay_loop", duration(v.delay_loop_us))
+        out.seconds("delay_loop", v.delay_loop_us, 60_000_000)
         out.say("lvs_sched", v.scheduler)
-        names = _NAMED_FLAGS.get(v.scheduler, {})
+        flags = _NAMED_FLAGS.get(v.scheduler, {})
         for flag in v.flags:
-            out.raw(names.get(flag, flag))
-        method = _common_method(v.real_servers)
+            out.raw(flags.get(flag, flag))
+        method = _common_method(v.real_servers, tunnel=len(families) > 1)
         out.raw(f"lvs_method {method_words(method)}")
         protocol = next((s.protocol for s in v.services if s.protocol is not None), None)
         if protocol is not None:
             out.say("protocol", protocol.upper())
         _persistence(v, family, out)
+        out.setting("virtualhost", names.pool)
+        out.setting("snmp_name", v.snmp_name)
         out.flag("ha_suspend", v.ha_suspend)
         out.flag("smtp_alert", v.smtp_alert)
         out.flag("alpha", v.alpha)
         out.flag("omega", v.omega)
         out.script("quorum_up", v.quorum_up)
         out.script("quorum_down", v.quorum_down)
-        if v.quorum != 1:
-            out.say("quorum", v.quorum)
-        if v.hysteresis:
-            out.say("hysteresis", v.hysteresis)
+        out.setting("quorum", v.quorum, 1)
+        out.setting("hysteresis", v.hysteresis, 0)
         if v.sorry_server is not None:
             _sorry(v.sorry_server, method, out)
         for server in v.real_servers:
-            _real(server, v, method, out)
-    out.raw("")
+            _real(server, v, method, names, out)
+
+
+def _family(v: VirtualServer) -> str:
+    """The family of ``v`` itself. A group of both, whose servers are all tunnelled, has that which its settings show."""
+    families = {s.family for s in v.services}
+    if len(families) == 1:
+        return families.pop()
+    if all(s.fwmark for s in v.services):
+        return v.name.rpartition(" ")[2]
+    if v.persistence is not None:
+        return "inet" if "." in v.persistence.granularity else "inet6"
+    return v.services[0].family
 
 
 def _head(v: VirtualServer) -> list[object]:
@@ -127,22 +137,21 @@ def _head(v: VirtualServer) -> list[object]:
     if name is not None:
         return ["group", name]
     service = v.services[0]
-    guard(service, "family", "protocol", "address", "port", "fwmark")
     if service.fwmark:
         return ["fwmark", service.fwmark]
     return [service.address, *([service.port] if service.port else [])]
 
 
-def _common_method(servers: Sequence[RealServer]) -> Forwarding:
-    """The method that most servers have: said once above them."""
-    if not servers:
-        return Forwarding()
-    return Counter(s.forwarding for s in servers).most_common(1)[0][0]
+def _common_method(servers: Sequence[RealServer], *, tunnel: bool) -> Forwarding:
+    """The method that most servers have: said once above them. A group of both families takes a ``tunnel`` only."""
+    counted = Counter(s.forwarding for s in servers if s.forwarding.method == "TUN" or not tunnel)
+    if counted:
+        return counted.most_common(1)[0][0]
+    return Forwarding(method="TUN", tunnel_type="ipip") if tunnel else Forwarding()
 
 
 def method_words(f: Forwarding) -> str:
     """``NAT``, ``DR``, ``TUN [type …] [port …] [checksum]``."""
-    guard(f, "method", "tunnel_type", "tunnel_port", "tunnel_checksum")
     words: list[str] = [f.method]
     if f.method == "TUN" and f.tunnel_type not in (None, "ipip"):
         words += ["type", str(f.tunnel_type)]
@@ -157,41 +166,32 @@ def _persistence(v: VirtualServer, family: str, out: Writer) -> None:
     p = v.persistence
     if p is None:
         return
-    guard(p, "timeout_us", "granularity", "engine")
-    out.say("persistence_timeout", whole_seconds(p.timeout_us, "persistence_timeout"))
-    if p.granularity != _WIDE[family]:
-        out.say("persistence_granularity", p.granularity)
-    if p.engine is not None:
-        out.say("persistence_engine", p.engine)
+    out.whole("persistence_timeout", p.timeout_us)
+    out.setting("persistence_granularity", p.granularity, _WIDE[family])
+    out.setting("persistence_engine", p.engine)
 
 
 def _sorry(s: SorryServer, method: Forwarding, out: Writer) -> None:
-    guard(s, "address", "port", "family", "forwarding", "inhibit")
     out.say("sorry_server", s.address, *([s.port] if s.port else []))
     out.flag("sorry_server_inhibit", s.inhibit)
     if s.forwarding != method:
         out.raw(f"sorry_server_lvs_method {method_words(s.forwarding)}")
 
 
-def _real(r: RealServer, v: VirtualServer, method: Forwarding, out: Writer) -> None:
-    guard(
-        r,
-        *("address", "port", "family", "weight", "forwarding", "upper_threshold", "lower_threshold"),
-        *("inhibit_on_failure", "alpha", "notify_up", "notify_down", "smtp_alert", "checkers"),
-    )
+def _real(r: RealServer, v: VirtualServer, method: Forwarding, names: Names, out: Writer) -> None:
     with out.block("real_server", r.address, *([r.port] if r.port else [])):
         out.say("weight", r.weight)
         if r.forwarding != method:
             out.raw(f"lvs_method {method_words(r.forwarding)}")
-        if r.upper_threshold:
-            out.say("uthreshold", r.upper_threshold)
-        if r.lower_threshold:
-            out.say("lthreshold", r.lower_threshold)
+        out.setting("uthreshold", r.upper_threshold, 0)
+        out.setting("lthreshold", r.lower_threshold, 0)
         out.flag("inhibit_on_failure", r.inhibit_on_failure)
         if r.alpha != v.alpha:
             out.raw("alpha" if r.alpha else "alpha false")
+        out.setting("virtualhost", names.servers.get(r.identity))
+        out.setting("snmp_name", r.snmp_name)
         out.script("notify_up", r.notify_up)
         out.script("notify_down", r.notify_down)
         out.flag("smtp_alert false", not r.smtp_alert)
         for checker in r.checkers:
-            print_checker(checker, r, v.delay_loop_us, out)
+            print_checker(checker, r, names, v.delay_loop_us, out)

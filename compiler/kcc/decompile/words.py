@@ -9,11 +9,13 @@ from kcc.source.definitions import DEFINITION, MISWRITTEN, PREDEFINED, REFERENCE
 from kcc.source.includes import INCLUDE
 from kcc.source.replication import REPLICATION
 
-__all__ = ["Unprintable", "command", "duration", "word"]
+__all__ = ["Unprintable", "command", "duration", "expression", "whole_seconds", "word"]
 
 _PLAIN = re.compile(r'[^\s"{}#!\\\'\0-\x1f\x7f]+')
 _SAFE_ARGUMENT = re.compile(r"[A-Za-z0-9_./:=,+%@^?&*;|<>()\[\]{}#!~-]+")
 _GROUPED = re.compile(r"[ A-Za-z0-9_./:=,+%@^?&*;|<>()\[\]{}#!~-]*")
+
+_PLAIN_IN_EXPRESSION = {"\\": "\\\\", " ": " ", "'": "'"}
 
 
 class Unprintable(Exception):  # noqa: N818 - it names a state of the value
@@ -53,6 +55,14 @@ def command(argv: Iterable[str]) -> str:
     if len(parts) == 1 and _PLAIN.fullmatch(text):
         return text
     return f'"{text}"'
+
+
+def expression(text: str) -> str:
+    """A regular expression as one quoted word: with escapes for what would end it or stand for something else."""
+    body = "".join(_PLAIN_IN_EXPRESSION.get(char) or _escaped(char) for char in text)
+    if body.endswith("\\\\"):
+        body = body[:-2] + "\\134"  # a backslash and the closing quote would be taken together
+    return f'"{body}"'
 
 
 def _argument(text: str) -> str:

@@ -1,17 +1,16 @@
-"""Lines in blocks, and the guard that no field of the IR is passed over in silence."""
+"""Lines in blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import msgspec
 
-from kcc.decompile.words import Unprintable, command, word
+from kcc.decompile.words import Unprintable, command, duration, whole_seconds, word
 from kir.model import Account, Model, Script
 
-__all__ = ["Writer", "account_words", "guard", "unprinted"]
+__all__ = ["Writer", "account_words", "refuse"]
 
 INDENT = "    "
 
@@ -31,6 +30,21 @@ class Writer:
         """A statement; each value is one word, quoted where needed."""
         self.raw(" ".join([keyword, *(word(str(value)) for value in values)]))
 
+    def setting(self, keyword: str, value: object, default: object = None) -> None:
+        """A statement, where ``value`` is not the ``default``."""
+        if value != default:
+            self.say(keyword, value)
+
+    def seconds(self, keyword: str, us: int, default: int = 0) -> None:
+        """A duration in decimal seconds, where it is not the ``default``; both in microseconds."""
+        if us != default:
+            self.raw(f"{keyword} {duration(us)}")
+
+    def whole(self, keyword: str, us: int, default: int = 0) -> None:
+        """The same in whole seconds. Raises Unprintable where it has a fraction."""
+        if us != default:
+            self.raw(f"{keyword} {whole_seconds(us, keyword)}")
+
     def line(self, *values: object) -> None:
         """A line of a list: no keyword stands in front."""
         head, *rest = values
@@ -44,7 +58,6 @@ class Writer:
     def script(self, keyword: str, script: Script | None) -> None:
         """``keyword COMMAND [USER [GROUP]]``."""
         if script is not None:
-            guard(script, "argv", "account")
             self.raw(" ".join([keyword, command(script.argv), *account_words(script.account)]))
 
     @contextmanager
@@ -56,13 +69,19 @@ class Writer:
         self._depth -= 1
         self.raw("}")
 
+    @contextmanager
+    def section(self, keyword: str, *values: object) -> Iterator[None]:
+        """A block at top level, with an empty line behind it."""
+        with self.block(keyword, *values):
+            yield
+        self.raw("")
+
     def text(self) -> str:
         return "".join(f"{line}\n" for line in self.lines)
 
 
 def account_words(account: Account) -> list[str]:
     """``USER [GROUP|:GROUP|:]``, nothing for the daemon's default."""
-    guard(account, "user", "group", "supplementary")
     if account.user is None:
         if account.group is not None or account.supplementary:
             raise Unprintable("an account has a group and no user")
@@ -73,44 +92,11 @@ def account_words(account: Account) -> list[str]:
     return [word(account.user), *([word(group)] if group else [])]
 
 
-PRINTED: dict[type[Model], set[str]] = {}
-"""Fields that a printer has announced so far, by class: what the tests compare with the model."""
+def refuse(item: Model, where: str, *fields: str) -> None:
+    """Refuse an object that says something in ``fields``, for which the language has no keyword at this place.
 
-
-def guard(item: Model, *printed: str) -> None:
-    """Refuse an object that says something in a field which is not ``printed``: a loss must never go unnoticed.
-
-    Raises Unprintable.
+    Raises Unprintable; ``where`` names the place.
     """
-    PRINTED.setdefault(type(item), set()).update(printed)
-    for field in _others(type(item), printed):
-        value = getattr(item, field.name)
-        if field.default_factory is not msgspec.NODEFAULT:
-            default: Any = field.default_factory()
-        else:
-            default = field.default
-        if value != default:
-            raise Unprintable(
-                f"`{field.name}` of {type(item).__name__} {getattr(item, 'name', '')} cannot be decompiled by this release"
-            )
-
-
-_known: dict[tuple[type[Model], tuple[str, ...]], tuple[msgspec.structs.FieldInfo, ...]] = {}
-
-
-def _others(kind: type[Model], printed: tuple[str, ...]) -> tuple[msgspec.structs.FieldInfo, ...]:
-    found = _known.get((kind, printed))
-    if found is None:
-        found = tuple(f for f in msgspec.structs.fields(kind) if f.name not in printed)
-        _known[kind, printed] = found
-    return found
-
-
-def unprinted() -> list[str]:
-    """``Class.field`` of each field of a class met so far that no printer has announced."""
-    return sorted(
-        f"{kind.__name__}.{name}"
-        for kind, names in PRINTED.items()
-        for name in kind.__struct_fields__
-        if name not in names
-    )
+    for field in msgspec.structs.fields(type(item)):
+        if field.name in fields and getattr(item, field.name) != field.default:
+            raise Unprintable(f"{where}: there is no keyword for `{field.name}` here")

@@ -16,6 +16,7 @@ AREAS = {
     "KC10": "IR documents",
     "KC11": "the directors of a cluster against each other",
     "KC12": "the configuration against the facts of its host",
+    "KC13": "the change against what runs now",
 }
 
 

@@ -8,7 +8,6 @@ skipped, they miss its name. Their findings about that are taken out here. The o
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -18,7 +17,7 @@ from kcc.diagnostics.model import Diagnostic, Findings, Lost, Related, Severity
 _REST_OF_LINE = frozenset(("KC0003", "KC0101", "KC0114"))
 """After these nothing on the line is what it looks like."""
 
-_WORD = frozenset(("KC0104", "KC0105", "KC0106", "KC0108", "KC0111"))
+_WORD = frozenset(("KC0104", "KC0105", "KC0106", "KC0108", "KC0111", "KC0118"))
 """After these the word that they point at stays as it was written, and is refused as a keyword or a value."""
 
 _STRUCTURE_LOST = "KC0207"
@@ -48,6 +47,7 @@ _IN_BLOCK: dict[str, tuple[str, ...]] = {
     "KC0514": ("authentication", "auth_type", "auth_pass"),
     "KC0516": ("unicast_peer",),
     "KC0530": ("group",),
+    "KC0562": ("virtual_ipaddress", "unicast_peer"),
     "KC0607": ("script",),
     "KC0608": ("interval", "timeout"),
     "KC0701": ("real_server",),
@@ -61,7 +61,7 @@ _IN_BLOCK: dict[str, tuple[str, ...]] = {
     "KC0801": ("url",),
     "KC0802": ("path",),
     "KC0803": ("misc_path",),
-    "KC0806": ("delay_loop", "misc_timeout"),
+    "KC0806": ("delay_loop", "misc_timeout", "connect_timeout", "retry"),
 }
 """What is missed, and the keywords of the same top-level block whose loss explains it."""
 
@@ -80,7 +80,7 @@ _NAMED = {"KC0531": "vrrp_instance", "KC0601": "vrrp_script", "KC0703": "virtual
 _MISPLACED = "must stand before"
 _PLACES = 12
 
-_NAME = re.compile(r"`(\w+) (\S+)`")
+_NAME = r"`(\w+) (\S+)`"
 
 
 def one_cause(findings: Findings, blocks: Sequence[tuple[str, int]] = ()) -> None:
@@ -219,13 +219,15 @@ def _may_be(entry: Lost, name: str | None) -> bool:
 
 def _block(starts: list[tuple[str, int]], file: str, line: int) -> tuple[str, int]:
     """The top-level statement that ``line`` belongs to; where it begins."""
+    from bisect import bisect_right
+
     at = bisect_right(starts, (file, line)) - 1
     return starts[at] if at >= 0 and starts[at][0] == file else (file, 0)
 
 
 def _name(d: Diagnostic, kind: str) -> str | None:
     """The name of a block of ``kind`` that the message is about."""
-    return next((m[2] for m in _NAME.finditer(d.message) if m[1] == kind), None)
+    return next((m[2] for m in re.finditer(_NAME, d.message) if m[1] == kind), None)
 
 
 def _names(items: list[Diagnostic], gone: set[int], void: dict[int, int]) -> None:

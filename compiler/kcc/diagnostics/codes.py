@@ -3,7 +3,8 @@
 ``KC00xx`` input and files · ``KC01xx`` lexical level, definitions, includes, replication · ``KC02xx`` structure and
 keywords · ``KC03xx`` values · ``KC04xx`` global_defs and scripts · ``KC05xx`` VRRP · ``KC06xx`` tracking ·
 ``KC07xx`` virtual servers · ``KC08xx`` checkers · ``KC09xx`` targets and coverage · ``KC10xx`` IR documents ·
-``KC11xx`` the directors of a cluster against each other · ``KC12xx`` the configuration against the facts of its host.
+``KC11xx`` the directors of a cluster against each other · ``KC12xx`` the configuration against the facts of its host ·
+``KC13xx`` the change against what runs now.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ CODES: dict[str, Code] = _table(
     ("KC0114", "line continuation does not exist", E),
     ("KC0115", "unknown code in a suppression", N),
     ("KC0116", "suppression hides nothing", N),
+    ("KC0117", "password cut by a comment", W),
+    ("KC0118", "typographic quotes", W),
     # --- structure and keywords
     ("KC0201", "unknown keyword", E),
     ("KC0202", "unknown block", E),
@@ -81,6 +84,9 @@ CODES: dict[str, Code] = _table(
     ("KC0311", "option unknown", E),
     ("KC0312", "name defined twice", E),
     ("KC0313", "deprecated", N),
+    ("KC0314", "in the wrong order", E),
+    ("KC0315", "command without quotes", W),
+    ("KC0316", "two settings contradict each other", W),
     # --- global_defs and scripts
     ("KC0401", "scripts run without script security", W),
     ("KC0402", "two notify pipes on one path", W),
@@ -118,6 +124,9 @@ CODES: dict[str, Code] = _table(
     ("KC0524", "unusable unicast peer", E),
     ("KC0525", "address of the other family", E),
     ("KC0526", "keyword acts whatever follows it", W),
+    ("KC0527", "unicast adverts that anybody can forge", N),
+    ("KC0528", "two instances share a VMAC", E),
+    ("KC0529", "static address is a virtual address", W),
     ("KC0530", "sync group without members", E),
     ("KC0531", "unknown member of a sync group", E),
     ("KC0532", "instance in two sync groups", E),
@@ -145,6 +154,7 @@ CODES: dict[str, Code] = _table(
     ("KC0559", "HMAC key number used twice", E),
     ("KC0560", "garp_group without interval", E),
     ("KC0561", "interface in two garp groups", E),
+    ("KC0562", "first IPv6 address not link-local", W),
     # --- tracking
     ("KC0601", "unknown track script", E),
     ("KC0602", "tracked twice", E),
@@ -160,6 +170,9 @@ CODES: dict[str, Code] = _table(
     ("KC0612", "vrrp_track_process without process", E),
     ("KC0613", "quorum above quorum_max", E),
     ("KC0614", "unknown tracked object", E),
+    ("KC0615", "weight without effect", W),
+    ("KC0616", "weight of one member of a sync group alone", W),
+    ("KC0617", "track file in an unusable place", E),
     ("KC0620", "BFD session without neighbour", E),
     ("KC0621", "two BFD sessions with one neighbour", E),
     ("KC0622", "BFD source and neighbour of different families", E),
@@ -202,12 +215,18 @@ CODES: dict[str, Code] = _table(
     ("KC0810", "FILE_CHECK without its file", E),
     ("KC0811", "BFD_CHECK without its session", E),
     ("KC0812", "no reply length is good", E),
+    ("KC0813", "regular expression cannot be compiled", E),
+    ("KC0814", "plain HTTP to a TLS port", W),
+    # --- the change against what runs
+    ("KC1301", "change with a worse impact than allowed", E),
+    # --- targets and coverage
+    ("KC0901", "not run by krun yet", N),
+    ("KC0902", "not carried to krun", E),
+    ("KC0903", "keyword unknown to the target release", E),
+    ("KC0904", "argument that the target release takes otherwise", E),
     # --- IR documents
     ("KC1001", "not a usable IR", E),
     ("KC1002", "dangling reference in an IR", E),
-    ("KC0314", "in the wrong order", E),
-    ("KC0315", "command without quotes", W),
-    ("KC0316", "two settings contradict each other", W),
     # --- the directors of a cluster
     ("KC1101", "one address under two virtual router ids", E),
     ("KC1102", "one virtual router id for two routers", E),
@@ -231,6 +250,13 @@ CODES: dict[str, Code] = _table(
     ("KC1120", "virtual service missing on a director", W),
     ("KC1121", "virtual service differs between directors", W),
     ("KC1122", "real servers differ between directors", W),
+    ("KC1123", "directors refuse each other's keyed hashes", E),
+    ("KC1124", "virtual MAC address on some directors only", W),
+    ("KC1125", "address static on one director and elsewhere on another", W),
+    ("KC1126", "BFD sessions of two directors never come up", E),
+    ("KC1127", "unweighted BFD session with the other director", W),
+    ("KC1128", "ends of a BFD session notice a failure at different times", N),
+    ("KC1129", "virtual routes or rules differ between directors", W),
     # --- the facts of the host
     ("KC1201", "interface does not exist on the host", E),
     ("KC1202", "virtual address outside the subnets of its interface", W),
@@ -244,8 +270,10 @@ CODES: dict[str, Code] = _table(
     ("KC1210", "address owner without the address", W),
     ("KC1211", "kernel without IPVS", E),
     ("KC1212", "facts do not cover a script", N),
-    # --- targets and coverage
-    ("KC0901", "not run by krun yet", N),
-    ("KC0902", "not carried to krun", E),
-    ("KC0903", "keyword unknown to the target release", E),
+    ("KC1213", "gateway outside the subnets of the interface", W),
+    ("KC1214", "scheduler missing in the kernel", E),
+    ("KC1215", "kernel without nftables", E),
+    ("KC1216", "interface that can carry no VMAC", E),
+    ("KC1217", "name of a VMAC taken", W),
+    ("KC1218", "file missing on the host, or open to everybody", E),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
 
 import msgspec
 
@@ -85,7 +84,7 @@ class Diagnostic(msgspec.Struct, frozen=True):
     fix: Fix | None = None
 
 
-class Lost(NamedTuple):
+class Lost(msgspec.Struct, frozen=True):
     """A statement that was refused or not understood: what it was meant to be, where it stands, and the words in it.
 
     ``nameless``: nothing stands behind its keyword.

@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 
 from kir.diff import checker_identity
 from kir.model import (
+    BfdCheck,
     Config,
+    FileCheck,
     RealServer,
     SyncGroup,
+    TrackedBfd,
     TrackedInterface,
+    TrackedProcess,
     TrackedScript,
     VirtualServer,
     VrrpInstance,
@@ -88,7 +92,8 @@ def graph_of(config: Config, *, most_servers: int = 0) -> Graph:
 
 def _instance(graph: Graph, i: VrrpInstance, addresses: dict[str, list[str]]) -> str:
     how = "unicast" if i.unicast else "multicast"
-    details = f"{i.interface} · VRID {i.vrid} · v{i.version} {how} · {i.initial_state} {i.priority}"
+    where = i.interface or (f"vrf {i.vrf}" if i.vrf else "no interface")
+    details = f"{where} · VRID {i.vrid} · v{i.version} {how} · {i.initial_state} {i.priority}"
     key = graph.add("instance", i.name, i.name, details)
     _trackers(graph, i, key)
     for address in (*i.vips, *i.excluded_vips):
@@ -100,14 +105,32 @@ def _instance(graph: Graph, i: VrrpInstance, addresses: dict[str, list[str]]) ->
 
 
 def _trackers(graph: Graph, watcher: VrrpInstance | SyncGroup, key: str) -> None:
-    watched: list[tuple[str, TrackedScript | TrackedInterface]] = [
+    added: list[tuple[str, TrackedScript | TrackedInterface | TrackedProcess | TrackedBfd]] = [
         *(("script", t) for t in watcher.track_scripts),
         *(("interface", t) for t in watcher.track_interfaces),
+        *(("process", t) for t in watcher.track_processes),
+        *(("bfd", t) for t in watcher.track_bfds),
     ]
-    for what, tracked in watched:
-        start = graph.add("tracker", f"{what} {tracked.name}", tracked.name, what)
-        effect = f"{tracked.weight:+d}" if tracked.weight else "FAULT"
-        graph.edges.append(Edge(start, key, effect + (" reverse" if tracked.reverse else ""), dashed=True))
+    for what, tracked in added:
+        _tracker(graph, what, tracked.name, key, f"{tracked.weight:+d}", tracked.weight, tracked.reverse)
+    for file in watcher.track_files:
+        _tracker(graph, "file", file.name, key, f"×{file.weight}", file.weight, file.reverse)
+
+
+def _tracker(graph: Graph, what: str, name: str, key: str, effect: str, weight: int, reverse: bool) -> None:
+    """``effect`` on what follows it, here where it has a ``weight``; without one it brings it down."""
+    start = graph.add("tracker", f"{what} {name}", name, what)
+    label = effect if weight else "down" if key.startswith("server/") else "FAULT"
+    graph.edges.append(Edge(start, key, label + (" reverse" if reverse else ""), dashed=True))
+
+
+def _watched(graph: Graph, server: RealServer, key: str) -> None:
+    """The files and sessions that checks of ``server`` follow."""
+    for check in server.checkers:
+        if isinstance(check, FileCheck):
+            _tracker(graph, "file", check.track_file, key, f"×{check.weight}", check.weight, check.reverse)
+        elif isinstance(check, BfdCheck):
+            _tracker(graph, "bfd", check.bfd, key, "", 0, False)
 
 
 def _service(graph: Graph, v: VirtualServer, addresses: dict[str, list[str]], most: int) -> None:
@@ -127,6 +150,7 @@ def _service(graph: Graph, v: VirtualServer, addresses: dict[str, list[str]], mo
             "server", f"{v.name} {server.identity}", server.identity, ", ".join(checks) or "no check"
         )
         graph.edges.append(Edge(key, end, f"weight {server.weight}"))
+        _watched(graph, server, end)
     if len(shown) < len(v.real_servers):
         rest = len(v.real_servers) - len(shown)
         graph.edges.append(Edge(key, graph.add("server", f"{v.name} more", f"… {rest} more servers")))

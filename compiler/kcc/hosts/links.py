@@ -2,36 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_interface
 
 from kcc.diagnostics.model import Severity
 from kcc.hosts.case import HostCase, path_of, runs_here
 from kcc.rules.rule import addresses
-from kir.model import VrrpInstance
+from kir.model import Route, VrrpInstance
+from kir.model import Rule as RoutingRule
 
 _HEADERS = {"inet": 20, "inet6": 40}
+_AH_OCTETS = 24
+_HMAC_OCTETS = 28
 _OCTETS = {"inet": 4, "inet6": 16}
 
 
+Wanted = tuple[str, str, str, str | None]
+"""Who names it, the interface, path and field."""
+
+
 def missing_interfaces(case: HostCase) -> None:
-    """An interface that the host does not have. Without ``dynamic_interfaces`` keepalived refuses to start."""
+    """An interface that the host does not have. Without ``dynamic_interfaces`` keepalived refuses to start.
+
+    Those that the configuration makes itself (VMACs, ipvlans) need not be there. One that is missing is said once for each who
+    names it.
+    """
+    made = {own.name for i in case.config.vrrp_instances for own in (i.vmac, i.ipvlan) if own is not None}
+    said: set[tuple[str, str]] = set()
+    for who, name, path, field in (*_of_instances(case), *_of_the_rest(case)):
+        if name not in made and (who, name) not in said:
+            said.add((who, name))
+            _expect(case, who, name, path, field)
+
+
+def _of_instances(case: HostCase) -> Iterator[Wanted]:
     for instance in case.config.vrrp_instances:
-        path = path_of(instance)
-        wanted = {instance.interface: (path, "interface")} if instance.interface else {}
+        path, who = path_of(instance), f"`{instance.name}`"
+        if instance.interface:
+            yield who, instance.interface, path, "interface"
         for kind, vips in (
             ("virtual_ipaddress", instance.vips),
             ("virtual_ipaddress_excluded", instance.excluded_vips),
         ):
             for vip in vips:
-                wanted.setdefault(vip.device, (f"{path}/{kind}/{vip.identity}", ""))
+                yield who, vip.device, f"{path}/{kind}/{vip.identity}", None
         for tracked in instance.track_interfaces:
-            wanted.setdefault(tracked.name, (f"{path}/track_interface/{tracked.name}", ""))
-        for name, (where, field) in wanted.items():
-            _expect(case, f"`{instance.name}`", name, where, field or None)
+            yield who, tracked.name, f"{path}/track_interface/{tracked.name}", None
+        for name, at in _of_ways(
+            f"{path}/virtual_routes", instance.routes, f"{path}/virtual_rules", instance.rules
+        ):
+            yield who, name, at, None
     for group in case.config.vrrp_sync_groups:
         for tracked in group.track_interfaces:
-            where = f"vrrp_sync_group/{group.name}/track_interface/{tracked.name}"
-            _expect(case, f"sync group `{group.name}`", tracked.name, where, None)
+            at = f"vrrp_sync_group/{group.name}/track_interface/{tracked.name}"
+            yield f"sync group `{group.name}`", tracked.name, at, None
+
+
+def _of_the_rest(case: HostCase) -> Iterator[Wanted]:
+    config = case.config
+    for static in config.static_addresses:
+        yield "static_ipaddress", static.device, f"static_ipaddress/{static.identity}", None
+    for name, at in _of_ways("static_routes", config.static_routes, "static_rules", config.static_rules):
+        yield at.partition("/")[0], name, at, None
+    if config.global_defs.lvs_sync_daemon is not None:
+        yield (
+            "lvs_sync_daemon",
+            config.global_defs.lvs_sync_daemon.interface,
+            "global_defs",
+            "lvs_sync_daemon",
+        )
+
+
+def _of_ways(
+    routes_at: str, routes: Iterable[Route], rules_at: str, rules: Iterable[RoutingRule]
+) -> Iterator[tuple[str, str]]:
+    """The interfaces that routes and rules name, with the path of each."""
+    for route in routes:
+        for device in (route.device, route.vrf, *(hop.device for hop in route.nexthops)):
+            if device:
+                yield device, f"{routes_at}/{route.identity}"
+    for rule in rules:
+        for device in (rule.iif, rule.oif):
+            if device:
+                yield device, f"{rules_at}/{rule.identity}"
 
 
 def _expect(case: HostCase, who: str, name: str, path: str, field: str | None) -> None:
@@ -44,7 +97,7 @@ def _expect(case: HostCase, who: str, name: str, path: str, field: str | None) -
         f"{who}: {case.host} has no interface `{name}`",
         path,
         field,
-        consequence="it stays in FAULT until the interface appears"
+        consequence=("it stays in FAULT" if "`" in who else "it is not made") + " until the interface appears"
         if dynamic or case.target == "krun"
         else "keepalived refuses to start: no instance of this file runs on this host",
         help=f"the host has {', '.join(names) or 'none'}"
@@ -74,6 +127,11 @@ def foreign_addresses(case: HostCase) -> None:
                     continue
                 real = [a for a in interface.addresses if a.family == vip.family and a.address not in virtual]
                 subnets = [ip_interface(f"{a.address}/{a.prefix}").network for a in real if not a.link_local]
+                subnets += [
+                    ip_interface(f"{a.address}/{a.prefix}").network
+                    for a in case.config.static_addresses
+                    if a.device == vip.device and a.family == vip.family
+                ]
                 if not subnets or any(ip_address(vip.address) in net for net in subnets):
                     continue
                 case.say(
@@ -120,8 +178,16 @@ def mute_interfaces(case: HostCase) -> None:
 
 
 def advert_octets(instance: VrrpInstance) -> int:
-    """Size of an advert as an IP packet (RFC 3768 section 5.1, RFC 9568 section 5.1)."""
+    """Size of an advert as an IP packet (RFC 3768 section 5.1, RFC 9568 section 5.1).
+
+    Version 2 ends in eight octets of authentication data; an authentication header (RFC 2402) comes before it, keepalived's
+    keyed hash behind.
+    """
     authentication = 8 if instance.version == 2 and instance.family == "inet" else 0
+    if instance.authentication is not None and instance.authentication.type == "AH":
+        authentication += _AH_OCTETS
+    if instance.hmac is not None and instance.hmac.mode != "receive-only":
+        authentication += _HMAC_OCTETS
     return _HEADERS[instance.family] + 8 + len(instance.vips) * _OCTETS[instance.family] + authentication
 
 

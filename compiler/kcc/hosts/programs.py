@@ -66,6 +66,24 @@ def _stranger(case: HostCase, command: Command, who: Unknown) -> None:
     )
 
 
+def pipes(case: HostCase) -> None:
+    """The accounts that shall own the notify pipes."""
+    for name in ("notify_fifo", "vrrp_notify_fifo", "lvs_notify_fifo"):
+        fifo = getattr(case.config.global_defs, name)
+        if fifo is None:
+            continue
+        who = runner(case.facts, Account(user=fifo.user or "0", group=fifo.group))
+        if isinstance(who, Unknown):
+            case.say(
+                "KC1207",
+                f"{case.host} has no {who.what} `{who.name}`, whose `{fifo.path}` shall be",
+                "global_defs",
+                name,
+                consequence="the pipe stays root's: whoever reads it as that user gets nothing",
+                help=f"create the {who.what} there, or name another one",
+            )
+
+
 def _unusable(case: HostCase, command: Command, why: str) -> None:
     case.say(
         "KC1205",

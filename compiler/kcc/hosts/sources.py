@@ -26,11 +26,14 @@ def own_address_among_peers(case: HostCase) -> None:
 def source_elsewhere(case: HostCase) -> None:
     """`unicast_src_ip` or `mcast_src_ip` that is no address of this host: often the line of another director."""
     virtual = case.virtual
+    static = {a.address for a in case.config.static_addresses}
     for instance in case.config.vrrp_instances:
         source = instance.source
         if source is None:
             continue
         on = case.facts.holds(source)
+        if source in static:
+            continue
         if on is None or source in virtual:
             found = case.facts.source_address(instance.interface, instance.family, virtual)
             held = (
@@ -49,6 +52,38 @@ def source_elsewhere(case: HostCase) -> None:
                 if found
                 else "write an address of this host, or remove the line",
             )
+
+
+def own_address_as_neighbor(case: HostCase) -> None:
+    """A BFD session with this host itself: mostly the line of the other director."""
+    for session in case.config.bfd_instances:
+        on = case.facts.holds(session.neighbor)
+        if on is None or session.neighbor in case.virtual:
+            continue
+        case.say(
+            "KC1208",
+            f"`bfd_instance {session.name}`: its neighbour {session.neighbor} is {case.host} itself, on {on}",
+            f"bfd_instance/{session.name}",
+            "neighbor",
+            consequence="the session says nothing about the other router: what tracks it never sees a failure",
+            help="write the address of the other router",
+        )
+
+
+def bfd_source_elsewhere(case: HostCase) -> None:
+    """A BFD session whose `source_ip` is no address of this host: its socket cannot be bound."""
+    later = {a.address for a in case.config.static_addresses} | case.virtual
+    for session in case.config.bfd_instances:
+        if session.source is None or session.source in later or case.facts.holds(session.source):
+            continue
+        case.say(
+            "KC1209",
+            f"`bfd_instance {session.name}`: {case.host} does not have {session.source}, from which its packets shall come",
+            f"bfd_instance/{session.name}",
+            "source",
+            consequence="the session stays down until the address is there: what tracks it without a weight is in FAULT",
+            help="write an address of this host, or remove the line",
+        )
 
 
 def owner_without_address(case: HostCase) -> None:

@@ -30,6 +30,11 @@ def order(release: str) -> tuple[int, ...]:
     return (*numbers, 1) if release.startswith("after ") else numbers
 
 
+def older(target: str, release: str) -> bool:
+    """Whether ``target`` is a keepalived before ``release``."""
+    return target.startswith("keepalived-") and order(target.removeprefix("keepalived-")) < order(release)
+
+
 def changes(path: str) -> tuple[Change, ...]:
     """What happened to the arguments of the keyword at ``path`` since 2.2.7, oldest first."""
     found = [change for paths, change in CHANGES if path in expanded(paths)]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from kcc.diagnostics.model import Edit, Fix, Related, Severity
 from kcc.language.arguments.base import Reader
+from kcc.language.arguments.words import IfnameArg
+from kcc.language.changes import older
 from kcc.language.lost import lose
 from kcc.language.tree import Extra, Keyword, Kind
 from kcc.language.unknown import flag_words
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from kcc.diagnostics.model import Findings
     from kcc.language.parsed import Node
     from kcc.syntax.tree import Block, Statement
+
+
+# keepalived takes a second one of these without a word, and always finds the first.
+_TWICE_TAKEN = ("vrrp_script", "track_file", "vrrp_track_file", "vrrp_track_process")
 
 
 class Complaints:
@@ -92,7 +98,9 @@ class Complaints:
         text = " ".join(left)
         shown = text if len(text) <= 60 else text[:57] + "…"
         severity, consequence, help = None, "only the words before it are read", None
-        if keyword.extra is not Extra.UNREAD:
+        if keyword.name == "notification_email_from" and older(reader.target, "2.3.0"):
+            severity, consequence = Severity.WARNING, "not looked at; from keepalived 2.3.0 on an error"
+        elif keyword.extra is not Extra.UNREAD:
             severity = Severity.ERROR
             consequence = keyword.extra.value
         if keyword.kind is Kind.BLOCK and keyword.extra is Extra.REFUSED:
@@ -113,6 +121,31 @@ class Complaints:
             severity=severity,
         )
         return keyword.extra not in (Extra.REFUSED, Extra.EXITS)
+
+    def equals_sign(self, keyword: Keyword, statement: Statement, before: int) -> None:
+        """`KEYWORD = VALUE`: one message in place of those that came of it (the findings from ``before`` on)."""
+        items = self.findings.items
+        found = items[before:]
+        del items[before:]
+        worst = max((d.severity for d in found), default=Severity.WARNING)
+        self.findings.errors -= sum(d.severity is Severity.ERROR for d in found)
+        if isinstance(keyword.args[0], IfnameArg):
+            worst = Severity.ERROR  # no interface is called that
+        told = next((d.consequence for d in found if d.severity is worst and d.consequence), None)
+        taken = told is None or worst is not Severity.ERROR or not any(d.code != "KC0209" for d in found)
+        self.reader.said += 1
+        sign, value = statement.words[1:3]
+        self.findings.report(
+            "KC0307",
+            f"`{keyword.name}` takes the `=` for its value",
+            statement.word_span(1),
+            label=f"`{value.text}` is not read",
+            consequence="keepalived uses `=`, and nothing else of the line" if taken else told,
+            help=f"write `{keyword.name} {value.text}`: values follow behind a blank, without `=`",
+            related=statement.via(),
+            fix=Fix("remove the `=`", (Edit(statement.line.span(sign.start, value.start), ""),)),
+            severity=worst,
+        )
 
     def deprecated(self, keyword: Keyword, statement: Statement) -> None:
         self.reader.said += 1
@@ -141,14 +174,18 @@ class Complaints:
         first = self.names.setdefault((keyword.canonical, name), block)
         if first is block:
             return True
+        taken = keyword.canonical in _TWICE_TAKEN
         self.findings.report(
             "KC0312",
             f"there are two `{keyword.name}` called `{name}`",
             block.word_span(1),
             label="a second one",
-            consequence="the whole second block is skipped",
+            consequence="nothing can refer to the second one: the first is found by the name"
+            if taken
+            else "the whole second block is skipped",
             help="give it another name, or make one block of the two",
             related=(Related(first.word_span(1), "the first one"), *block.via()),
+            severity=Severity.WARNING if taken else None,
         )
         return False
 
@@ -169,6 +206,7 @@ class Complaints:
     def no_brace(self, keyword: Keyword, statement: Statement, node: Node) -> None:
         """A keyword that needs a body stands without one."""
         lose(self.findings, keyword.name, statement)
+        behind = [word.text for word in statement.words[1:]]
         closed = getattr(node.statement, "closed", None)
         taken: tuple[Related, ...] = ()
         if closed is not None:
@@ -179,6 +217,8 @@ class Complaints:
             statement.end_span(),
             label="missing here",
             consequence="keepalived takes the lines that follow, up to the next `}`, as its body",
-            help=f"write `{keyword.name} {keyword.syntax()}`",
+            help=f"write `{keyword.name} {{ {' '.join(behind)} }}`"
+            if behind and keyword.kind is Kind.LINES and not keyword.args
+            else f"write `{keyword.name} {keyword.syntax()}`",
             related=(*taken, *statement.via()),
         )

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from kcc.language.parsed import AddressLine
 from kcc.language.tree import Coverage, Keyword, Kind
+from kcc.syntax.tree import Block
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from kcc.diagnostics.model import Findings
     from kcc.language.parsed import Field, Node
     from kcc.syntax.tree import Statement
@@ -33,8 +36,15 @@ class _Uses:
         self.count = 0
 
 
-def coverage_findings(root: Node, findings: Findings, target: str, building: bool) -> None:
-    """Report, once for each keyword, what ``root`` says and krun does not run.
+def coverage_findings(
+    root: Node,
+    findings: Findings,
+    target: str,
+    building: bool,
+    told: Collection[tuple[str, int]] = (),
+) -> None:
+    """Report, once for each keyword, what ``root`` says and krun does not run. ``told``: the lines (file and number) about which
+    the same has been said already, by what the configuration needs.
 
     Only for target ``krun``: a note (KC0901), or while ``building`` an error (KC0902): krun must not start without it unasked.
     """
@@ -42,11 +52,10 @@ def coverage_findings(root: Node, findings: Findings, target: str, building: boo
         return
     uses: dict[tuple[Keyword, str], _Uses] = {}
     _walk(root, uses)
-    told = {(d.span.file, d.span.line) for d in findings.items if d.code == "KC0902"}
     for use in uses.values():
         lost = use.coverage is not Coverage.PARTLY_RUN
-        if use.coverage is not Coverage.CHECKED and (use.first.line.file, use.first.line.number) in told:
-            continue  # a feature that it needs has been refused right there
+        if use.coverage is not Coverage.CHECKED and _told(use.first, told):
+            continue
         times = "" if use.count == 1 else f" ({use.count} times; the first is here)"
         findings.report(
             "KC0902" if building and lost else "KC0901",
@@ -59,6 +68,15 @@ def coverage_findings(root: Node, findings: Findings, target: str, building: boo
             help="remove it, or build with `--allow-errors` and do without" if building and lost else None,
             related=use.first.via(),
         )
+
+
+def _told(statement: Statement, told: Collection[tuple[str, int]]) -> bool:
+    """Whether ``statement``, or something in its body, has been refused already."""
+    file, line = statement.line.file, statement.line.number
+    closed = statement.closed if isinstance(statement, Block) else None
+    if closed is None or closed.file != file:
+        return (file, line) in told
+    return any(f == file and line <= n <= closed.line for f, n in told)
 
 
 def uncarried(root: Node) -> tuple[str, ...]:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from kcc.diagnostics.model import Related, Severity
 from kcc.language.arguments.base import REFUSED, read_all
 from kcc.language.arguments.words import NamesArg
+from kcc.language.changes import older
 from kcc.language.complaints import Complaints
 from kcc.language.keywords import ROOT
 from kcc.language.lost import lose
-from kcc.language.parsed import Field, Node
+from kcc.language.parsed import Again, Field, Node
 from kcc.language.release import release_of, report_lacking
 from kcc.language.tree import Keyword, Kind, Repeat
 from kcc.language.unknown import Misread, first_statements, lost_behind, places, report_unknown
@@ -97,9 +98,13 @@ class _Descent(Complaints):
         if keyword.kind is not Kind.LEAF:
             self.no_brace(keyword, statement, node)
             return
-        said = self.reader.said
+        said, before = self.reader.said, len(self.findings.items)
         value = self._value(keyword, statement, node)
-        if said != self.reader.said:  # refused, or another value is used instead
+        if said != self.reader.said and _equals_sign(keyword, statement):
+            self.equals_sign(keyword, statement, before)
+        if (
+            said != self.reader.said and not self.reader.shortened
+        ):  # refused, or another value is used instead
             lose(self.findings, keyword.canonical, statement)
         if value is REFUSED:
             return
@@ -119,7 +124,7 @@ class _Descent(Complaints):
         reader.given = keyword.canonical in node.fields
         if keyword.deprecated_by:
             self.deprecated(keyword, statement)
-        value = read_all(reader, keyword.args)
+        value = read_all(reader, self.release.args.get(keyword, keyword.args))
         if value is not REFUSED and reader.at < len(reader.words) and not self.left_over(keyword, statement):
             return REFUSED
         if value is not REFUSED and keyword in self.release.rules:
@@ -140,21 +145,31 @@ class _Descent(Complaints):
             return
         earlier = node.fields.get(name)
         if earlier is not None:
-            if keyword.repeat is Repeat.FIRST:
+            if keyword.repeat is Repeat.FIRST and (keyword.open is None or earlier.value != keyword.open):
                 self.twice(keyword, statement, earlier.statement, "the first one stays", Severity.ERROR)
                 return
-            if keyword.sticky is not None and earlier.value == keyword.sticky and value != keyword.sticky:
-                stays = f"ignored; `{name}` stays `{keyword.sticky}`"
+            if (
+                keyword.sticky is not None
+                and value != earlier.value
+                and keyword.sticky in ("*", earlier.value)
+            ):
+                stays = f"ignored; `{name}` stays `{earlier.value}`"
                 self.twice(keyword, statement, earlier.statement, stays, Severity.ERROR)
                 return
             same = earlier.value == value
+            failing = keyword.repeat in (Repeat.REPLACE, Repeat.JOIN)
+            last = "the last one counts"
+            if keyword.repeat is Repeat.JOIN:
+                last = "what they say is joined; of two names or addresses the first stays"
             self.twice(
                 keyword,
                 statement,
                 earlier.statement,
-                "nothing changes" if same else "the last one counts",
-                Severity.NOTE if same else Severity.WARNING,
+                ("nothing changes" if same else last) + (", and `keepalived -t` fails" if failing else ""),
+                Severity.NOTE if same and not failing else Severity.WARNING,
             )
+            node.fields[name] = Again(value, statement, earlier=earlier)
+            return
         node.fields[name] = Field(value, statement)
 
     # --- blocks
@@ -228,12 +243,16 @@ class _Descent(Complaints):
 
     def _node(self, keyword: Keyword, block: Block, head: tuple[Any, ...], parent: Node) -> Node | None:
         """The node that the body goes into: a new one, or the earlier one where bodies are read as one."""
-        if keyword.repeat in (Repeat.MERGE, Repeat.FIRST):
+        if keyword.repeat in (Repeat.MERGE, Repeat.FIRST, Repeat.REPLACE):
             for earlier in parent.blocks:
                 if earlier.keyword is not keyword:
                     continue
                 if keyword.repeat is Repeat.MERGE:
                     return earlier
+                if keyword.repeat is Repeat.REPLACE:
+                    self.twice(keyword, block, earlier.statement, "only the last one counts", Severity.ERROR)
+                    parent.blocks.remove(earlier)
+                    break
                 self.twice(keyword, block, earlier.statement, "the first one stays", Severity.ERROR)
                 return None
         if keyword.kind is Kind.LINES:
@@ -291,6 +310,11 @@ class _Descent(Complaints):
                 label="empty",
                 consequence="ignored, as if the block were not there",
                 related=node.statement.via(),
+                severity=Severity.WARNING
+                if keyword.name == "group"
+                and parent.keyword.name == "track_group"
+                and older(self.reader.target, "2.2.8")
+                else None,
             )
 
     def _block_in_lines(self, block: Block, keyword: Keyword, parent: Node) -> None:
@@ -314,3 +338,9 @@ class _Descent(Complaints):
             self._block(block, parent)
         elif name in ROOT.index:
             self._block(block, self.top)
+
+
+def _equals_sign(keyword: Keyword, statement: Statement) -> bool:
+    """Whether the line is written like an assignment."""
+    words = statement.words
+    return len(words) > 2 and words[1].text == "=" and not keyword.is_flag and bool(keyword.args)

@@ -34,12 +34,27 @@ class Field(msgspec.Struct):
         return self.statement.word_span(self.first if len(self.statement.words) > self.first else 0)
 
 
+class Again(Field):
+    """A value that replaces an earlier one of its block: ``earlier``."""
+
+    earlier: Field | None = None
+
+
+def versions(field: Field | None) -> list[Field]:
+    """All values of a leaf in the order of the text, the one that counts in the end last; none for None."""
+    found: list[Field] = []
+    while field is not None:
+        found.append(field)
+        field = field.earlier if isinstance(field, Again) else None
+    return found[::-1]
+
+
 class Node(msgspec.Struct):
     """A block: ``head`` are the values of its opening line, ``fields`` its leaves by canonical keyword name (an alias
     stands under the name that it is an alias of), ``repeated`` the leaves that accumulate, ``blocks`` its child blocks and
     block-with-lines in order, ``lines`` the entries of a block-with-lines (in lists of names each name is an entry).
 
-    Blocks that keepalived reads as one when they stand there twice (``global_defs``, ``authentication``, ``SSL``) are one node; a
+    Blocks that keepalived reads as one when they stand there twice (``global_defs``, ``authentication``) are one node; a
     block that it skips (a second one of the same name, a bad address) is none.
     """
 

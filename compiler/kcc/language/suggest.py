@@ -7,23 +7,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Keywords of forks, of old releases and of other programs: what to say about them.
+INVISIBLE = "\u00a0\ufeff\u2007\u202f\u200b\u3000"
+"""Characters that look like a blank, or like nothing, and are none for keepalived. They come from web pages."""
+
+# Keywords of forks and of other programs: what to say about them. Those of old releases are in `kcc.language.history`.
 FOREIGN = {
     "local_address_group": "a keyword of DPVS and other forks; keepalived has no local addresses for SNAT",
     "laddr_group_name": "a keyword of DPVS and other forks; keepalived has no local addresses for SNAT",
     "syn_proxy": "a keyword of DPVS and other forks; keepalived does not know it",
     "FTP_CHECK": "no release of keepalived has it; use MISC_CHECK or TCP_CHECK",
-    "nat_mask": "no longer a keyword of keepalived; remove the line",
     "track_route_to": "not a keyword of keepalived; track the route with a `track_script`",
     "lvs_sync_daemon_inteface": "the misspelt form is gone: write `lvs_sync_daemon` in `global_defs`",
     "vrrp_strict_mode": "write `vrrp_strict` in `global_defs`, or `strict_mode` in an instance",
-    "lvs_id": "an old name: write `router_id`",
     "notify_": "write `notify_master`, `notify_backup` or `notify_fault`",
     "dynamic": "FILE_CHECK has no `dynamic`; `misc_dynamic` belongs in MISC_CHECK",
     "state_file_location": "the manual's name; keepalived reads `state_dump_file`",
     "stats_file_location": "the manual's name; keepalived reads `stats_dump_file`",
     "json_file_location": "the manual's name; keepalived reads `json_dump_file`",
+    "include": "write the file to be read behind it: `include PATH`",
     "advert_interval": "write `advert_int`",
+    "SSL_CHECK": "write `SSL_GET`",
+    "HTTPS_CHECK": "write `SSL_GET`",
+    "HTTPS_GET": "write `SSL_GET`",
+    "HTTP_CHECK": "write `HTTP_GET`",
     "vrid": "write `virtual_router_id`",
 }
 _FOREIGN_VALUES = {
@@ -39,6 +45,18 @@ _FOREIGN_VALUES = {
 def foreign(word: str) -> str | None:
     """What is known of a keyword from elsewhere."""
     return FOREIGN.get(word)
+
+
+def gone(word: str, block: str) -> str | None:
+    """What is known of a keyword that releases before had, best of one in ``block``: until when, and what there is instead."""
+    from kcc.language.history import GONE
+
+    found = {path: entry for path, entry in GONE.items() if path.rsplit(" > ", 1)[-1] == word}
+    if not found:
+        return None
+    best = next((path for path in found if path.split(" > ")[:-1][-1:] == [block]), next(iter(found)))
+    entry = found[best]
+    return f"keepalived had it until {entry.until}. {entry.remark}"
 
 
 def foreign_value(keyword: str, value: str) -> str | None:

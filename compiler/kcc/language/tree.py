@@ -50,7 +50,9 @@ class Repeat(Enum):
 
     LAST = "the last one counts"
     FIRST = "the first one counts, a later one is an error"
+    REPLACE = "the last one counts, and `keepalived -t` fails"
     ADD = "they add up"
+    JOIN = "what they say is joined: of two names or addresses the first stays, and `keepalived -t` fails"
     MERGE = "the bodies are read as one"
     UNIQUE = "names must differ, a second block of the same name is an error and skipped"
 
@@ -86,7 +88,7 @@ class Keyword(msgspec.Struct, frozen=True, eq=False):
     ``args``: the types of its arguments, in order. ``default``: what holds when it is not given, in words, empty where there
     is nothing to say. ``consequence``: what happens when the value is refused; empty: "ignored", and the default stays.
     ``needs``: a leaf of the same block that must stand before it, and the values of that leaf with which it makes sense.
-    ``against``: a leaf of the same block that it makes no sense with. ``sticky``: a value that later occurrences cannot take back. ``line``: the type of a body line.
+    ``open``: where the first one counts, a value that a later one still replaces. ``against``: a leaf of the same block that it makes no sense with. ``sticky``: a value that later occurrences cannot take back; ``*``: none can. ``line``: the type of a body line.
     ``since``: the first of the supported keepalived releases that knows it, None: all do. ``unrun``: values that krun does not
     run although it runs the keyword. ``alias_of``: its values are stored under that name.
     """
@@ -110,6 +112,7 @@ class Keyword(msgspec.Struct, frozen=True, eq=False):
     since: str | None = None
     needs: tuple[str, tuple[str, ...]] | None = None
     sticky: str | None = None
+    open: object = None
     against: str = ""
     unrun: tuple[str, ...] = ()
     line: Arg | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kcc.diagnostics.model import Edit, Fix, Related, Severity
 from kcc.language.keywords import ROOT, walk
 from kcc.language.lost import lose
-from kcc.language.suggest import closest, foreign
+from kcc.language.suggest import INVISIBLE, closest, foreign, gone
 from kcc.language.tree import Kind
 from kcc.syntax.tree import Block
 
@@ -117,9 +117,13 @@ def report_unknown(
     else:
         code = "KC0202" if is_block else "KC0201"
         message = f"unknown {'block' if is_block else 'keyword'} `{_shown(name)}` {where}"
-        label = "not a keyword of keepalived"
+        label = (
+            "no longer a keyword of keepalived"
+            if gone(name, node.keyword.name)
+            else "not a keyword of keepalived"
+        )
         help = _help(name, node)
-    lose(findings, name if known else _guess(name, node) or name, statement)
+    lose(findings, name if known else _meant(name, node), statement)
     consequence = "the whole block is skipped" if is_block else "the line is ignored"
     if is_block and not known and node.keyword.name:
         consequence += (
@@ -160,12 +164,19 @@ def _guess(name: str, node: Node) -> str | None:
     return closest(name, _candidates(node))
 
 
+def _meant(name: str, node: Node) -> str:
+    """The keyword that ``name`` stands for: itself where nothing is near."""
+    shown = name.strip(INVISIBLE)
+    head = _identifier(shown)
+    return head if head in node.keyword.index else _guess(shown, node) or name
+
+
 def _help(name: str, node: Node) -> str | None:
     """What was probably meant."""
-    said = foreign(name)
+    said = foreign(name) or gone(name, node.keyword.name)
     if said is not None:
         return said
-    if name and name[0] in "\u00a0\ufeff\u2007\u202f\u200b\u3000":
+    if name and name[0] in INVISIBLE:
         return (
             f"the line starts with U+{ord(name[0]):04X}, which looks like a blank and is none for keepalived: "
             "replace it by blanks"
@@ -174,6 +185,11 @@ def _help(name: str, node: Node) -> str | None:
     if head != name and places(head):
         return f"write `{head} VALUE`: values follow behind a blank, without `=`"
     trimmed = _identifier(name)
+    if trimmed != name and name[len(trimmed)] in INVISIBLE and places(trimmed):
+        return (
+            f"behind `{trimmed}` stands U+{ord(name[len(trimmed)]):04X}, which looks like a blank and is none for keepalived: "
+            "replace it by a blank"
+        )
     if trimmed != name and places(trimmed):
         return f"write `{trimmed}`, and a blank before what follows"
     guess = _guess(name, node)
@@ -201,7 +217,7 @@ def _identifier(name: str) -> str:
 def _fix(statement: Statement, node: Node) -> Fix | None:
     name = statement.words[0].text
     guess = _guess(name, node)
-    if guess is None or foreign(name) is not None:
+    if guess is None or foreign(name) is not None or gone(name, node.keyword.name) is not None:
         return None
     wanted = node.keyword.index[guess]
     if (wanted.kind is Kind.LEAF) == isinstance(statement, Block):

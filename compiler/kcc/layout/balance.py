@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from kcc.layout.rows import BLANK, CLOSE, COMMENT, OPEN, STATEMENT, TEXT, VERBATIM, Item, first_brace
+from kcc.layout.rows import BLANK, CLOSE, COMMENT, OPEN, STATEMENT, TEXT, VERBATIM, Item
 from kcc.source.definitions import DEFINITION, MISWRITTEN
 from kcc.source.includes import INCLUDE
 from kcc.source.reader import CONDITION
 from kcc.source.replication import REPLICATION
-from kcc.source.text import BLANKS, Text, strip_comment
+from kcc.source.text import BLANKS, Text, first_brace, strip_comment
 
 __all__ = ["OTHER", "Refused", "conditions", "depths"]
 

@@ -121,7 +121,8 @@ def _written(items: list[Item]) -> str:
         elif item.kind == CLOSE:
             text = "}"
         if item.comment:
-            text = f"{text}  {item.comment}" if text else item.comment
+            between = "" if item.glued and item.kind == STATEMENT else "  "
+            text = f"{text}{between}{item.comment}" if text else item.comment
         out.append(INDENT * depth + text)
     while out and not out[-1]:
         out.pop()

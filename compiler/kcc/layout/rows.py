@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from kcc.source.definitions import DEFINITION, MISWRITTEN, REFERENCE
 from kcc.source.includes import INCLUDE
 from kcc.source.replication import REPLICATION
-from kcc.source.text import BLANKS, Text, strip_comment
+from kcc.source.text import BLANKS, Text, first_brace, strip_comment
 
 __all__ = [
     "BLANK",
@@ -25,7 +25,6 @@ __all__ = [
     "TEXT",
     "VERBATIM",
     "Item",
-    "first_brace",
     "read_items",
 ]
 
@@ -33,19 +32,23 @@ BLANK, COMMENT, STATEMENT, OPEN, CLOSE, TEXT, VERBATIM = range(7)
 """An empty line; a comment alone; a statement; a head with its ``{``; a ``}``; a line kept as it is; the same, and its
 indentation too (further lines of a definition)."""
 
-_CUT = re.compile(r'"[^"]*"|\$\{(?:[^{}"]|\$\{[^{}"]*\})*\}|[{}]|"')
 _RUN = re.compile(r'"[^"]*"|[ \t\r\v\f]+')
 _HARMFUL = re.compile(r'[{}"\\#!$@~\'\0]|^include')
 
 
 @dataclass(slots=True)
 class Item:
-    """One line to be. ``number`` is that of the physical line it came from; ``comment`` begins with its sign."""
+    """One line to be. ``number`` is that of the physical line it came from; ``comment`` begins with its sign.
+
+    ``glued``: the comment begins right behind a word, and whoever wrote it may have meant one word (``auth_pass a#b``).
+    It stays there: moved away, it would look like a comment that was meant.
+    """
 
     kind: int
     text: str
     number: int
     comment: str = ""
+    glued: bool = False
 
 
 def read_items(lines: Iterable[str], limit: int) -> list[Item]:
@@ -72,6 +75,7 @@ def read_items(lines: Iterable[str], limit: int) -> list[Item]:
             else:
                 found += [Item(kind, text, number) for kind, text in pieces[0]]
                 found[-1].comment = pieces[1]
+                found[-1].glued = found[-1].kind == STATEMENT and pieces[2]
     return found
 
 
@@ -106,19 +110,6 @@ def goes_on(raw: str) -> bool:
     return bool(written) and not value
 
 
-def first_brace(value: str) -> int:
-    """The offset of the first brace outside double quotes and outside ``${…}``; -1 without one."""
-    at = 0
-    while (match := _CUT.search(value, at)) is not None:
-        found = match.group()
-        if found in ("{", "}"):
-            return match.start()
-        if found == '"':
-            return -1
-        at = match.end()
-    return -1
-
-
 def _harmless(rows: list[str]) -> frozenset[str]:
     """The names whose every value, wherever this file defines them, is a single line of plain words."""
     values: dict[str, bool] = {}
@@ -133,15 +124,18 @@ def _harmless(rows: list[str]) -> frozenset[str]:
     return frozenset(name for name, good in values.items() if good)
 
 
-def _pieces(raw: str, harmless: frozenset[str], limit: int) -> tuple[list[tuple[int, str]], str] | None:
-    """The statements and braces of a line and its comment; None where it must stay as it is."""
+def _pieces(raw: str, harmless: frozenset[str], limit: int) -> tuple[list[tuple[int, str]], str, bool] | None:
+    """The statements and braces of a line, its comment and whether no blank stands before that; None where it must stay as
+    it is.
+    """
     if "\0" in raw or len(raw.encode("utf-8", "surrogateescape")) > limit:
         return None
     text, _marks, unclosed = strip_comment(Text(raw))
     value = text.value
     if unclosed is not None or "\\" in raw[: text.indent + len(value)]:
         return None
-    comment = raw[text.indent + len(value) :].strip(BLANKS)
+    behind = raw[text.indent + len(value) :]
+    comment = behind.strip(BLANKS)
     for match in re.finditer(r"\$", value):
         found = REFERENCE.match(value, match.start())
         if found is None or (found.group(1) or found.group(3)) not in harmless:
@@ -151,7 +145,7 @@ def _pieces(raw: str, harmless: frozenset[str], limit: int) -> tuple[list[tuple[
         if kind != CLOSE and _is_special(part):
             return None
         pieces.append((kind, _single_blanks(part)))
-    return pieces, comment
+    return pieces, comment, behind[:1] in ("#", "!")
 
 
 def _cut(value: str) -> Iterator[tuple[int, str]]:

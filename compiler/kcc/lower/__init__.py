@@ -29,7 +29,7 @@ def lower(root: Node, findings: Findings, target: str) -> Lowered:
     global_defs = lower_global(root, scope)
     read_tracked(root, scope)
     seldom = _seldom(root, scope)
-    scripts, instances, groups = lower_vrrp(root, global_defs, scope)
+    scripts, instances, groups = lower_vrrp(root, scope)
     servers = lower_virtual_servers(root, scope)
     config = Config(
         global_defs=global_defs,

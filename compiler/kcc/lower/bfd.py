@@ -85,13 +85,14 @@ def lower_bfd(name: str, node: Node, scope: Scope, neighbors: dict[str, Node]) -
 def _hops(name: str, node: Node, scope: Scope, ttl: int) -> int:
     """How many hops a packet may have made; -1 where any number will do."""
     said: int = node.get("max_hops", 0)
-    if said <= ttl:
-        return -1 if said == ANY_HOPS else said
+    octet = ANY_HOPS if said == -1 else said  # keepalived keeps it in one octet, and compares that
+    if octet <= ttl:
+        return -1 if octet == ANY_HOPS else octet
     scope.say(
         "KC0623",
-        f"`bfd_instance {name}`: `max_hops` {said} is above `ttl` {ttl}",
+        f"`bfd_instance {name}`: `max_hops` {said}{' (any number, for keepalived 255)' if said == -1 else ''} is above `ttl` {ttl}",
         node.fields["max_hops"],
         consequence=f"keepalived uses {ttl}",
-        help=f"write at most {ttl}, or -1 where the hops do not matter",
+        help=f"write at most {ttl}, or `ttl 255` with `max_hops -1` where the hops do not matter",
     )
     return -1 if ttl == ANY_HOPS else ttl

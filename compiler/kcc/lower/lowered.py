@@ -84,6 +84,9 @@ _FIELDS: dict[str, str] = {
     "vrrp_delay_after_boot": "delay_after_boot_us",
     "smtp_connect_timeout": "smtp_connect_timeout_us",
 }
+_BLOCKS = {"authentication": "authentication", "hmac": "auth_hmac"}
+"""Fields of an instance that have a block."""
+
 _CHECK_FIELDS: dict[str, str] = {
     "delay_loop": "timing/delay_loop_us",
     "warmup": "timing/warmup_us",
@@ -202,11 +205,14 @@ def statement_of(where: Where) -> Statement:
     return where.statement if isinstance(where, (Node, Field)) else where
 
 
-def _leaf(node: Node, field: str) -> Field | None:
+def _leaf(node: Node, field: str) -> Field | Node | None:
+    """Where a field is said: in a leaf of the block, or in a block of its own."""
     names = _names(node)
     for keyword, leaf in node.fields.items():
         if names.get(keyword, keyword) == field:
             return leaf
+    if field in _BLOCKS:
+        return next(iter(node.children(_BLOCKS[field])), None)
     return None
 
 

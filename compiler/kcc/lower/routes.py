@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kcc.language.changes import older
 from kcc.lower.vrrp.addresses import make_address
 from kir.model import Address, Route, Rule, TrackGroup
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 FIRST_PRIORITY = 16384
 DEFAULT_INTERFACE = "eth0"
 _RULES = ("static_rules", "virtual_rules")
+
+
+Groups = dict[str, tuple[int, TrackGroup | None]]
+"""Name → which root block the group is, and the group; None where it has no instance."""
 
 
 class Static(msgspec.Struct):
@@ -68,17 +73,15 @@ def lower_routes(
 
 
 def _watched(line: Field, scope: Scope) -> Field:
-    """The line; a route that names no interface cannot be watched."""
+    """The line; before 2.3.2 a route that names no interface, be it one of several next hops, cannot be watched."""
     route: Route = line.value
-    if not route.track or route.device is not None:
-        return line
-    if any(hop.device is not None for hop in route.nexthops):
+    if not older(scope.target, "2.3.2") or not route.track or route.device is not None:
         return line
     scope.say(
         "KC0549",
-        f"the route to {route.destination} names no interface",
+        f"keepalived 2.2.7 does not watch the route to {route.destination}: it names no interface",
         line.statement,
-        consequence="keepalived does not watch it: when somebody deletes it, it stays deleted",
+        consequence="when somebody deletes it, it stays deleted; from 2.3.2 on it is watched",
         help="add `dev INTERFACE`, or `no_track` where that is meant",
     )
     return type(line)(msgspec.structs.replace(route, track=False), line.statement, line.first)
@@ -87,8 +90,7 @@ def _watched(line: Field, scope: Scope) -> Field:
 def lower_static(root: Node, scope: Scope) -> Static:
     """The static objects and their groups."""
     groups = _groups(root, scope)
-    found = Static(tuple(group for group, _ in groups.values()))
-    positions = {name: position for name, (_, position) in groups.items()}
+    found = Static(tuple(group for _, group in groups.values() if group is not None))
     default = _default_interface(root)
     lines: dict[str, list[tuple[int, Field]]] = {
         "static_ipaddress": [],
@@ -99,12 +101,12 @@ def lower_static(root: Node, scope: Scope) -> Static:
         if node.keyword.name in lines:
             lines[node.keyword.name] += [(position, line) for line in node.lines]
     addresses = [(p, _addressed(line, default, scope)) for p, line in lines["static_ipaddress"]]
-    found.addresses = _tracked(addresses, "static_ipaddress", positions, scope)
+    found.addresses = _tracked(addresses, "static_ipaddress", groups, scope)
     routes = [
         (p, line if line.value.track_group else _watched(line, scope)) for p, line in lines["static_routes"]
     ]
-    found.routes = _tracked(routes, "static_routes", positions, scope)
-    found.rules = _tracked(lines["static_rules"], "static_rules", positions, scope)
+    found.routes = _tracked(routes, "static_routes", groups, scope)
+    found.rules = _tracked(lines["static_rules"], "static_rules", groups, scope)
     return found
 
 
@@ -153,9 +155,7 @@ def _once(lines: Iterable[Field], path: str, of: str, scope: Scope) -> list[tupl
     return list(found.values())
 
 
-def _tracked(
-    lines: list[tuple[int, Field]], kind: str, groups: dict[str, int], scope: Scope
-) -> tuple[Any, ...]:
+def _tracked(lines: list[tuple[int, Field]], kind: str, groups: Groups, scope: Scope) -> tuple[Any, ...]:
     """Static objects, each in the track group that stands above it."""
     where = {id(line): position for position, line in lines}
     made = []
@@ -167,7 +167,7 @@ def _tracked(
     return tuple(made)
 
 
-def _usable(line: Field, value: Any, group: str, groups: dict[str, int], position: int, scope: Scope) -> bool:
+def _usable(line: Field, value: Any, group: str, groups: Groups, position: int, scope: Scope) -> bool:
     """Whether the object can follow its group."""
     at, found = line.statement, groups.get(group)
     if not value.track:
@@ -179,7 +179,7 @@ def _usable(line: Field, value: Any, group: str, groups: dict[str, int], positio
             help="remove one of the two",
         )
         return False
-    if found is None or found > position:
+    if found is None or found[0] > position:
         what = (
             f"there is no `track_group {group}`"
             if found is None
@@ -205,13 +205,13 @@ def _usable(line: Field, value: Any, group: str, groups: dict[str, int], positio
             help=f"add `{'iif' if isinstance(value, Rule) else 'dev'} INTERFACE`",
         )
         return False
-    return True
+    return found[1] is not None  # why a group that stands above is not there has been said
 
 
-def _groups(root: Node, scope: Scope) -> dict[str, tuple[TrackGroup, int]]:
-    """Track groups with at least one instance, and where they stand."""
+def _groups(root: Node, scope: Scope) -> Groups:
+    """Track groups by name, in the order of the text."""
     instances = {node.head[0] for node in root.children("vrrp_instance") if node.head}
-    found: dict[str, tuple[TrackGroup, int]] = {}
+    found: Groups = {}
     for position, node in enumerate(root.blocks):
         if node.keyword.name != "track_group" or not node.head:
             continue
@@ -229,8 +229,8 @@ def _groups(root: Node, scope: Scope) -> dict[str, tuple[TrackGroup, int]]:
                 consequence="keepalived ignores the member",
                 help="define the instance, or remove the name",
             )
+        found.setdefault(name, (position, TrackGroup(name=name, members=tuple(members)) if members else None))
         if members:
-            found[name] = (TrackGroup(name=name, members=tuple(members)), position)
             scope.nodes[f"track_group/{name}"] = node
         elif not lines:
             scope.say(
@@ -239,5 +239,6 @@ def _groups(root: Node, scope: Scope) -> dict[str, tuple[TrackGroup, int]]:
                 node,
                 consequence="keepalived removes the group, and does not watch what refers to it",
                 help="add `group { INSTANCE … }`",
+                severity=scope.since("2.2.8"),
             )
     return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kcc.diagnostics.model import Findings, Related, Severity, Span
+from kcc.language.changes import older
 from kcc.lower.lowered import Where, span_of, statement_of
 from kcc.syntax.tree import Block
 
@@ -67,6 +68,10 @@ class Scope(msgspec.Struct, eq=False):
             related=(*related, *via),
             severity=severity,
         )
+
+    def since(self, release: str) -> Severity | None:
+        """The severity of what keepalived refuses from ``release`` on: the code's own, and for an earlier target a warning."""
+        return Severity.WARNING if older(self.target, release) else None
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
         """The value that ``make`` gives, made once for all equal keys."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from kcc.language.parsed import versions
 from kcc.lower.scope import wrote
 from kir.model import BfdInstance, TrackFile, TrackProcess
 
@@ -65,10 +66,20 @@ def made(scope: Scope, kind: str) -> tuple[Any, ...]:
     return tuple(t.item for (k, _), t in scope.tracked.items() if k == kind and t.item is not None)
 
 
-def find(scope: Scope, kind: str, name: str) -> tuple[Trackable | None, str, str]:
-    """The definition that stands above, or None with what is wrong and what to do about it."""
+def find(scope: Scope, kind: str, name: str, follower: str = "") -> tuple[Trackable | None, str, str]:
+    """The definition that stands above, or None with what is wrong and what to do about it.
+
+    ``follower``: the process, ``vrrp`` or ``checker``, that is to follow a BFD session.
+    """
     entry = scope.tracked.get((kind, name))
     if entry is not None and entry.position < scope.at:
+        other = {"vrrp": "checker", "checker": "vrrp"}.get(follower, "")
+        if kind == "bfd_instance" and entry.node.has(other) and not entry.node.has(follower):
+            return (
+                None,
+                f"`bfd_instance {name}` says `{other}`: no other process follows it",
+                f"add `{follower}` to it, or remove `{other}`",
+            )
         if entry.item is None:
             return None, "", ""
         return entry, "", ""
@@ -143,24 +154,29 @@ def _delay(node: Node, name: str, both: int) -> int:
 
 
 def _quorums(name: str, node: Node, scope: Scope) -> tuple[int, int | None]:
-    """``quorum`` and ``quorum_max``: of a pair that contradicts itself keepalived keeps the first one said."""
-    quorum: int = node.get("quorum", 1)
-    most: int | None = node.get("quorum_max")
-    if most is None:
-        return quorum, None
-    if most == 0:
-        return 0, 0
-    if most >= quorum:
-        return quorum, most
-    fields = node.fields
-    names = list(fields)
-    first_is_quorum = "quorum" in fields and names.index("quorum") < names.index("quorum_max")
-    bad = "quorum_max" if first_is_quorum else "quorum"
-    scope.say(
-        "KC0613",
-        f"`vrrp_track_process {name}`: quorum {quorum} is above quorum_max {most}",
-        fields.get(bad, fields["quorum_max"]),
-        consequence=f"keepalived ignores `{bad}`",
-        help="write a quorum_max that is not below the quorum",
-    )
-    return (quorum, None) if first_is_quorum else (1, most)
+    """``quorum`` and ``quorum_max``, line by line: one that contradicts what was said above it is ignored."""
+    said = [*versions(node.fields.get("quorum")), *versions(node.fields.get("quorum_max"))]
+    said.sort(key=lambda field: field.statement.line.number)
+    quorum: int = 1
+    most: int | None = None
+    for field in said:
+        keyword, value = field.statement.keyword, field.value
+        if keyword == "quorum":
+            if most is None or value <= most:
+                quorum = value
+                continue
+            low, high = value, most
+        else:
+            if value >= quorum or (value == 0 and quorum <= 1):
+                most = value
+                quorum = min(max(quorum, 1), value)
+                continue
+            low, high = quorum, value
+        scope.say(
+            "KC0613",
+            f"`vrrp_track_process {name}`: quorum {low} is above quorum_max {high}",
+            field,
+            consequence=f"keepalived ignores this `{keyword}`",
+            help="write a quorum_max that is not below the quorum",
+        )
+    return quorum, most

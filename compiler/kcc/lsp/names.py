@@ -39,8 +39,11 @@ _LISTED = {
 _NAMED = {
     ("FILE_CHECK", "track_file", 1): _FILES,
     ("BFD_CHECK", "name", 1): ("bfd_instance",),
-    ("global_defs", "lvs_sync_daemon", 2): ("vrrp_instance",),
 }
+# A word behind an option of a keyword: (block, keyword, option) → the same.
+_OPTIONS = {("global_defs", "lvs_sync_daemon", "inst"): ("vrrp_instance",)}
+# A word that may stand without its option: (block, keyword, which word) → the options that may stand there instead.
+_BARE = {("global_defs", "lvs_sync_daemon", 2): ("inst", "id", "maxlen", "port", "ttl", "group")}
 _SPREAD = ("group",)
 """Lists whose every word is a name."""
 
@@ -82,6 +85,12 @@ def wanted_at(place: Place, index: int | None = None) -> tuple[str, ...]:
         return _LISTED[inside]
     if words and (inside, words[0], at) in _NAMED:
         return _NAMED[inside, words[0], at]
+    if len(words) > 1 and at > 1:
+        if (inside, words[0], words[at - 1]) in _OPTIONS:
+            return _OPTIONS[inside, words[0], words[at - 1]]
+        options = _BARE.get((inside, words[0], at))
+        if options is not None and words[at : at + 1] not in [[option] for option in options]:
+            return _OPTIONS[inside, words[0], options[0]]
     return _track_group(words, at) if inside.startswith(("static_", "virtual_ipaddress", "virtual_r")) else ()
 
 

@@ -9,7 +9,8 @@ from collections import Counter
 from kcc.language.keywords import ROOT, walk
 from kcc.language.release import since
 from kcc.language.suggest import closest
-from kcc.language.tree import Coverage, Keyword, Kind, Repeat
+from kcc.language.tree import Coverage, Keyword, Kind
+from kcc.manual.facts import facts
 
 WIDTH = 100
 
@@ -77,7 +78,7 @@ def _entry(keyword: Keyword) -> str:
     lines = [f"    {keyword.name} {keyword.syntax()}".rstrip(), ""]
     lines += textwrap.wrap(keyword.doc, WIDTH, initial_indent="  ", subsequent_indent="  ")
     lines.append("")
-    lines += [f"  {name + ':':<12}{value}" for name, value in _facts(keyword)]
+    lines += [f"  {name + ':':<12}{value}" for name, value in facts(keyword)]
     if keyword.children:
         inside = ", ".join(sorted(child.name for child in keyword.children))
         lines += [
@@ -85,35 +86,6 @@ def _entry(keyword: Keyword) -> str:
             *textwrap.wrap(f"inside: {inside}", WIDTH, initial_indent="  ", subsequent_indent="    "),
         ]
     return "\n".join(lines) + "\n"
-
-
-def _facts(keyword: Keyword) -> list[tuple[str, str]]:
-    facts: list[tuple[str, str]] = []
-    if keyword.default:
-        facts.append(("default", keyword.default))
-    if keyword.unit:
-        facts.append(("unit", keyword.unit))
-    if keyword.required:
-        facts.append(("required", "yes"))
-    if keyword.args:
-        facts.append(("bad value", keyword.effect()))
-    if not keyword.is_flag or keyword.repeat is not Repeat.LAST:
-        facts.append(("repeated", keyword.repeat.value))
-    if keyword.needs is not None:
-        before, values = keyword.needs
-        wanted = " or ".join(f"`{before} {value}`" for value in values) if values else f"`{before}`"
-        facts.append(("needs", f"{wanted} before it"))
-    if keyword.against:
-        facts.append(("excludes", f"`{keyword.against}`"))
-    if keyword.deprecated_by:
-        facts.append(("deprecated", f"use {keyword.deprecated_by}"))
-    first = since(keyword)
-    facts.append(("since", f"keepalived {first}" if first else "not established"))
-    krun = keyword.coverage.value
-    if keyword.unrun:
-        krun += f"; not run: {', '.join(str(value) for value in keyword.unrun)}"
-    facts.append(("krun", krun))
-    return facts
 
 
 def coverage() -> str:
@@ -155,11 +127,9 @@ def _sums() -> str:
 
 def _section(keyword: Keyword, path: str, level: int) -> str:
     head = f"\n{'#' * min(level, 5)} {path}\n\n{keyword.doc}\n\n```\n{keyword.name} {keyword.syntax()}\n```\n"
-    facts = [
-        f"{name}: {_cell(value)}" for name, value in _facts(keyword) if name not in ("krun", "bad value")
-    ]
-    facts.append(f"krun: {keyword.coverage.value}")
-    body = head + "\n" + "; ".join(facts) + ".\n"
+    known = [f"{name}: {_cell(value)}" for name, value in facts(keyword) if name not in ("krun", "bad value")]
+    known.append(f"krun: {keyword.coverage.value}")
+    body = head + "\n" + "; ".join(known) + ".\n"
     if keyword.children:
         body += "\n" + _table(keyword)
     for child in keyword.children:

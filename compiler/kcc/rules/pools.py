@@ -60,7 +60,13 @@ def _kind(check: Checker) -> str:
     return str(check.__struct_config__.tag)
 
 
-def slow_misc_check(case: Case) -> None:
+def slow_check(case: Case) -> None:
+    """A check that may take longer than the time until it is due again: a dead server stays in the pool that long."""
+    _slow_misc(case)
+    _slow_network(case)
+
+
+def _slow_misc(case: Case) -> None:
     """A MISC_CHECK starts at a fixed pace; one that may run longer than its interval falls behind."""
     for server, real, position, check in _checks(case):
         if not isinstance(check, MiscCheck) or check.timeout_us <= check.timing.delay_loop_us:
@@ -73,6 +79,57 @@ def slow_misc_check(case: Case) -> None:
             "timeout_us",
             consequence="a check that hangs delays the next ones: a dead server stays in the pool that long",
             help=f"write a `misc_timeout` of at most {seconds(check.timing.delay_loop_us)}",
+        )
+
+
+def _slow_network(case: Case) -> None:
+    """A check that waits for an answer longer than the time until it is due again: a server that is silent stays in the pool.
+
+    keepalived counts the interval from the end of a check, so no run is skipped; each takes the longer time.
+    """
+    alike: dict[tuple[str, str, int, int, int], list[tuple[str, str, int]]] = {}
+    for server, real, position, check in _checks(case):
+        if not isinstance(check, NetworkCheck):
+            continue
+        timing, wait = check.timing, check.endpoint.timeout_us
+        if wait < timing.delay_loop_us * (timing.retry + 1):
+            continue
+        kind = _kind(check)
+        key = (server.name, kind, wait, timing.delay_loop_us, timing.retry)
+        late = (timing.retry + 1) * wait + timing.retry * timing.delay_before_retry_us
+        at = f"{_path(server, real)}/checker/{kind} {position}"
+        alike.setdefault(key, []).append((at, real.identity, late))
+    for (name, kind, wait, loop, retry), found in alike.items():
+        at, who, late = found[0]
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        case.say(
+            "KC0806",
+            f"{kind} of {who}{more} in `{name}` waits {seconds(wait)} for an answer, but is due every {seconds(loop)}"
+            + (f", with {retry} retr{'y' if retry == 1 else 'ies'}" if retry else ""),
+            at,
+            "endpoint/timeout_us",
+            consequence=f"a server that does not answer stays in the pool for {seconds(late)} and more",
+            help=f"write a `connect_timeout` of less than {seconds(loop)}",
+        )
+
+
+HTTPS = 443
+BAD_REQUEST = 400
+
+
+def plain_http_to_tls(case: Case) -> None:
+    """HTTP_GET does not speak TLS; a server that does answers a plain request with 400, or not at all."""
+    for server, real, position, check in _checks(case):
+        if not isinstance(check, HttpCheck) or check.tls or check.endpoint.port != HTTPS:
+            continue
+        if any(r.low <= BAD_REQUEST <= r.high for url in check.urls for r in url.status):
+            continue
+        case.say(
+            "KC0814",
+            f"HTTP_GET of {real.identity} in `{server.name}` speaks plain HTTP to port {HTTPS}",
+            f"{_path(server, real)}/checker/HTTP_GET {position}",
+            consequence="a server that expects TLS there answers 400 at best: the check never succeeds, and the server gets no connections",
+            help="use SSL_GET; or, if the server does speak plain HTTP there, ignore this",
         )
 
 

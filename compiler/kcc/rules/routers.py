@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from kcc.diagnostics.model import Severity
 from kcc.rules.rule import Case, addresses
 from kir.model import VrrpInstance
+
+LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
+"""How the addresses of fe80::/10 begin."""
 
 
 def _path(instance: VrrpInstance) -> str:
@@ -14,7 +18,8 @@ def duplicate_vrid(case: Case) -> None:
     """Two instances with one virtual_router_id hear each other's adverts as their own.
 
     The id counts within a family, an interface and a multicast group (RFC 9568 section 5.2.3); unicast instances meet where
-    they have a peer in common and not different source addresses. keepalived refuses to start.
+    they have a peer in common and not different source addresses. keepalived refuses to start; with ``dynamic_interfaces
+    allow_if_changes`` it lets one wait until a virtual link below it has changed, and which links are virtual no text shows.
     """
     multicast: dict[tuple[object, ...], VrrpInstance] = {}
     unicast: dict[tuple[object, ...], list[VrrpInstance]] = {}
@@ -30,15 +35,23 @@ def duplicate_vrid(case: Case) -> None:
             continue
         where = f"on {instance.interface}" if not instance.unicast else "with a peer in common"
         held = addresses([vip.address for vip in (*first.vips, *instance.vips)])
+        effect = f"keepalived refuses to start; this director never holds {held}"
+        changing = not instance.unicast and case.config.global_defs.allow_if_changes
+        if changing:
+            effect = (
+                f"keepalived keeps one of the two in FAULT where {instance.interface} is a virtual link (a VLAN, a bond …), "
+                "and refuses to start where it is a network card"
+            )
         case.say(
             "KC0503",
             f"`{instance.name}` and `{first.name}` both use virtual_router_id {instance.vrid} {where}",
             _path(instance),
             "vrid",
-            consequence=f"keepalived refuses to start; this director never holds {held}",
+            consequence=effect,
             help=f"pick another id for one of them ({_free(case, instance)} is free in this file); "
             "all directors of an instance share its id",
             also=((_path(first), "vrid", f"`{first.name}` has it first"),),
+            severity=Severity.WARNING if changing else None,
         )
 
 
@@ -58,23 +71,27 @@ def _free(case: Case, instance: VrrpInstance) -> int:
 def address_in_two_instances(case: Case) -> None:
     """An address that two instances hold goes when either of them becomes backup, though the other is still master.
 
-    Members of one sync group change together, so they may share one.
+    Members of one sync group change together, so they may share one. On two interfaces an address is there twice, and each
+    instance removes its own; a link-local one (RFC 4291 section 2.5.6) means another host on each link anyway.
     """
-    holder: dict[str, VrrpInstance] = {}
+    holder: dict[str, tuple[VrrpInstance, str]] = {}
     for instance in case.config.vrrp_instances:
         for kind, list_ in (
             ("virtual_ipaddress", instance.vips),
             ("virtual_ipaddress_excluded", instance.excluded_vips),
         ):
             for vip in list_:
-                first = holder.setdefault(vip.address, instance)
+                key = f"{vip.address}%{vip.device}" if vip.address.startswith(LINK_LOCAL) else vip.address
+                first, device = holder.setdefault(key, (instance, vip.device))
                 if first is instance or (first.sync_group and first.sync_group == instance.sync_group):
                     continue
                 case.say(
                     "KC0507",
                     f"{vip.address} is an address of `{instance.name}` and of `{first.name}`",
                     f"{_path(instance)}/{kind}/{vip.identity}",
-                    consequence="when one of them becomes backup it removes the address, also where the other is master",
+                    consequence="when one of them becomes backup it removes the address, also where the other is master"
+                    if vip.device == device
+                    else "two directors may hold it at once, one on each link: which of them is reached is chance",
                     help="keep it in one instance, or put both into one `vrrp_sync_group`",
                     also=((_path(first), None, f"`{first.name}` holds it too"),),
                 )

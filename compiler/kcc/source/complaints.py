@@ -1,8 +1,9 @@
-"""What the reader has to say about lines, in words: one method a mistake, said once where it is one mistake."""
+"""What there is to say about files and lines, in words: one function or method a mistake, said once where it is one mistake."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from kcc.diagnostics.model import Edit, Findings, Fix, Related, Severity, Span
 from kcc.source.definitions import DEFINITION, Definitions, Expansion
@@ -10,7 +11,82 @@ from kcc.source.frames import Place
 from kcc.source.options import Options
 from kcc.source.text import Text, strip_comment
 
-__all__ = ["Complaints"]
+__all__ = ["CURLY", "Complaints", "byte_order_mark", "curly_quotes", "not_utf8"]
+
+
+def byte_order_mark(name: str, via: tuple[Related, ...], findings: Findings) -> None:
+    """The file begins with U+FEFF."""
+    span = Span(name, 1, 1, 1, 2)
+    findings.report(
+        "KC0008",
+        "the file starts with a byte order mark",
+        span,
+        label="invisible here",
+        consequence="keepalived takes it for part of the first word, which it then does not know",
+        help="save the file as UTF-8 without BOM",
+        related=via,
+        fix=Fix("remove the byte order mark", (Edit(span, ""),), safe=True),
+    )
+
+
+def not_utf8(name: str, data: bytes, via: tuple[Related, ...], findings: Findings) -> None:
+    """Say so where it matters: outside comments (old comments in national encodings harm nobody)."""
+    for number, raw in enumerate(data.split(b"\n"), 1):
+        try:
+            raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = raw.decode("utf-8", "kcc-latin1")
+            code, _marks, _unclosed = strip_comment(Text(line))
+            column = len(raw[: error.start].decode("utf-8", "replace"))
+            if column < code.column(len(code.value)):
+                findings.report(
+                    "KC0006",
+                    f"byte 0x{raw[error.start]:02x} is not UTF-8",
+                    Span(name, number, column + 1, number, column + 2),
+                    help="it is read as Latin-1 and written as UTF-8; convert the file, for instance with iconv",
+                    related=via,
+                )
+                return
+
+
+CURLY = re.compile("[\u201c-\u201f]")
+"""Quotes of word processors and web pages."""
+
+
+def curly_quotes(name: str, lines: Iterable[str], via: tuple[Related, ...], findings: Findings) -> None:
+    """A quote that is none: what was meant as one string is several words, and the marks belong to them."""
+    for number, line in enumerate(lines, 1):
+        if CURLY.search(line) is None:
+            continue
+        code = strip_comment(Text(line))[0]
+        strings = [match.span() for match in re.finditer(r'"[^"]*"', line)]
+        end = code.indent + len(code.value)
+        marks = [m.start() for m in CURLY.finditer(line, code.indent, end)]
+        marks = [at for at in marks if not any(a < at < b for a, b in strings)]
+        if not marks:
+            continue
+        edits = tuple(Edit(Span(name, number, at + 1, number, at + 2), '"') for at in marks)
+        findings.report(
+            "KC0118",
+            f"`{line[marks[0]]}` is a letter like any other, not a quote",
+            Span(name, number, marks[0] + 1, number, marks[-1] + 2),
+            label="typographic quotes",
+            consequence="keepalived takes the marks for part of the words, and does not keep the words together",
+            help='write plain quotes: `"`',
+            related=via,
+            fix=Fix("write plain quotes", edits, safe=len(marks) == 2),
+        )
+
+
+_COMMANDS = frozenset(
+    f"{process}{name}"
+    for process in ("", "vrrp_", "lvs_")
+    for name in (
+        "notify", "notify_backup", "notify_deleted", "notify_down", "notify_fault", "notify_fifo_script", "notify_master",
+        "notify_master_rx_lower_pri", "notify_stop", "notify_up", "misc_path", "quorum_down", "quorum_up", "script",
+        "shutdown_script", "startup_script",
+    )
+)  # fmt: skip
 
 
 class Complaints:
@@ -29,39 +105,6 @@ class Complaints:
         self._said.add(key)
         return True
 
-    def byte_order_mark(self, name: str, via: tuple[Related, ...]) -> None:
-        """The file begins with U+FEFF."""
-        span = Span(name, 1, 1, 1, 2)
-        self._findings.report(
-            "KC0008",
-            "the file starts with a byte order mark",
-            span,
-            label="invisible here",
-            consequence="keepalived takes it for part of the first word, which it then does not know",
-            help="save the file as UTF-8 without BOM",
-            related=via,
-            fix=Fix("remove the byte order mark", (Edit(span, ""),), safe=True),
-        )
-
-    def not_utf8(self, name: str, text: str, data: bytes, via: tuple[Related, ...]) -> None:
-        """Say so where it matters: outside comments (old comments in national encodings harm nobody)."""
-        for number, raw in enumerate(data.split(b"\n"), 1):
-            try:
-                raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                line = raw.decode("utf-8", "kcc-latin1")
-                code, _marks, _unclosed = strip_comment(Text(line))
-                column = len(raw[: error.start].decode("utf-8", "replace"))
-                if column < code.column(len(code.value)):
-                    self._findings.report(
-                        "KC0006",
-                        f"byte 0x{raw[error.start]:02x} is not UTF-8",
-                        Span(name, number, column + 1, number, column + 2),
-                        help="it is read as Latin-1 and written as UTF-8; convert the file, for instance with iconv",
-                        related=via,
-                    )
-                    return
-
     def unclosed(self, text: Text, at: int, place: Place) -> None:
         """The quote at offset ``at`` has no end on its line."""
         self._findings.report(
@@ -71,6 +114,24 @@ class Complaints:
             label="a string ends on the line it starts on",
             consequence="keepalived takes the rest of the line for the string, comments and braces included",
             help='close it with `"`',
+            related=place.via,
+        )
+
+    def unmatched(self, text: Text, place: Place) -> None:
+        """Splitting into words knows no backslash: a quote behind one starts or ends a string all the same.
+
+        Commands are split anew, by rules of their own.
+        """
+        value = text.value
+        if value.count('"') % 2 == 0 or value.split(None, 1)[0] in _COMMANDS:
+            return
+        self._findings.report(
+            "KC0101",
+            "a quote behind a backslash is a quote like any other, and so this one is never closed",
+            place.span(text, value.rindex('"'), len(value)),
+            label="starts a string without an end",
+            consequence="keepalived drops the rest of the line",
+            help="leave the quotes inside the string out: there is no way to write them here",
             related=place.via,
         )
 

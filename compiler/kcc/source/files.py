@@ -17,6 +17,9 @@ CHUNK = 1 << 18
 """Characters split into lines at a time: the lines of a large file are never all in memory."""
 
 
+_OF_THE_KERNEL = ("/proc/", "/sys/", "/dev/")
+
+
 class Unusable(Exception):  # noqa: N818 - it names the file's state
     """A file that cannot be read; ``reason`` is a phrase that completes "cannot be read: …"."""
 
@@ -31,9 +34,9 @@ def read_file(path: str, max_bytes: int, *, included: bool = False) -> bytes:
     """The bytes of a regular file.
 
     Devices, sockets and FIFOs are refused without being opened (a FIFO would block). ``included``: refuse
-    executables, as keepalived does for includes.
+    executables, as keepalived does for includes, and what the kernel makes up (``/proc/kmsg`` would block).
     """
-    _refuse_special(path)
+    _refuse_special(path, included=included)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
@@ -55,7 +58,7 @@ def read_file(path: str, max_bytes: int, *, included: bool = False) -> bytes:
     return _bounded(chunks[0] if len(chunks) == 1 else b"".join(chunks), max_bytes)
 
 
-def _refuse_special(path: str) -> None:
+def _refuse_special(path: str, *, included: bool) -> None:
     """Look before opening: opening a device can already do something (a watchdog starts)."""
     try:
         mode = os.stat(path).st_mode
@@ -67,6 +70,10 @@ def _refuse_special(path: str) -> None:
         raise Unusable("it is a directory", "directory")
     if not stat.S_ISREG(mode):
         raise Unusable("it is a device, socket or FIFO, not a regular file", "irregular")
+    if included and os.path.realpath(path).startswith(
+        _OF_THE_KERNEL
+    ):  # reading may wait, or take what others wait for
+        raise Unusable("it is a file of the kernel, whose content changes with each reading", "irregular")
 
 
 def _unusable(error: OSError) -> Unusable:

@@ -1,22 +1,37 @@
-"""What is being read: files inside files, and lines that were made by definitions and replication."""
+"""What is being read, files inside files and lines made by definitions and replication, and what a line of it says."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from kcc.diagnostics.model import Related, Span
-from kcc.source.definitions import Definition
 from kcc.source.files import split_lines
-from kcc.source.text import Text
 
-__all__ = ["FileFrame", "Frame", "Made", "MadeFrame", "PathsFrame", "Place"]
+if TYPE_CHECKING:
+    from kcc.source.definitions import Definition
+    from kcc.source.text import Text
+
+__all__ = [
+    "CLOSE",
+    "OPEN",
+    "TEXT",
+    "FileFrame",
+    "Frame",
+    "Logical",
+    "Made",
+    "MadeFrame",
+    "PathsFrame",
+    "Place",
+]
+
+TEXT, OPEN, CLOSE = range(3)
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """Where a line stands: file, physical line number, and how reading came there (innermost first)."""
 
     file: str
@@ -28,6 +43,15 @@ class Place(NamedTuple):
         left = text.column(start)
         right = max(text.end_column(end), left + 1) if end > start else left + 1
         return Span(self.file, self.number, left + 1, self.number, right + 1)
+
+
+class Logical(msgspec.Struct, frozen=True):
+    """What one line says, one piece at a time: a text between braces, or a brace (``text`` is that brace)."""
+
+    kind: int
+    text: Text
+    place: Place
+    via: tuple[Related, ...]
 
 
 class FileFrame:

@@ -51,6 +51,8 @@ _SCRIPT_LINE = (
     r"|for\s+\w+\s+in\b|case\s+\S+\s+in\b|(?:set\s+-[a-zA-Z]+|export\s+\w+=|echo\s+\S|exit\s+\d|return\b|function\s+\w+|local\s+\w+)"
     r"|[A-Za-z_]\w*=\S*\s*$|[A-Za-z_]\w*\(\)\s*\{|import\s+\w+|from\s+\w+\s+import\b|def\s+\w+\(|use\s+\w+;|cat\s+.*<<)"
 )
+_INTERPRETER = r"#![ \t]*/\S*?(?:/env[ \t]+(?:-S[ \t]+)?)?([A-Za-z]+)[\d.]*(?=\s|$)"
+_KEY = r"[A-Za-z_][\w.-]*:(?:\s|$)"
 _CODE = r'(?P<text>(?:"[^"\n]*"|\\.|[^#!\n])*)'
 
 
@@ -93,9 +95,16 @@ def _significant(text: str, limit: int) -> Iterator[tuple[int, int, str]]:
         at = end + 1
 
 
+def _statements(text: str) -> list[str]:
+    """The first lines cut at braces, without what is empty or a comment then."""
+    lines = _significant(text, 100)
+    pieces = (piece.strip() for _number, _at, line in lines for piece in re.split("[{}]", line))
+    return [piece for piece in pieces if piece and piece[0] not in "#!"]
+
+
 def _document(text: str) -> Verdict | None:
     """JSON, XML, HTML, YAML: known by how they begin."""
-    lines = list(_significant(text, 40))
+    lines = list(_significant(text, 2))
     if not lines:
         return None
     number, _at, line = lines[0]
@@ -103,21 +112,23 @@ def _document(text: str) -> Verdict | None:
     column = len(line) - len(line.lstrip(" \t\ufeff")) + 1
     second = lines[1][2].strip() if len(lines) > 1 else ""
     kind, advice = None, "give the configuration itself"
-    if re.match(r"[{\[]\s*\"", first) or (
-        re.fullmatch(r"\{|\[\s*\{?", first)
-        and re.match(r"\"[^\"]*\"\s*:" if first == "{" else r"[\"{]", second)
+    if first[0] in "{[" and (
+        re.match(r"[{\[]\s*\"", first)
+        or (
+            re.fullmatch(r"\{|\[\s*\{?", first)
+            and re.match(r"\"[^\"]*\"\s*:" if first == "{" else r"[\"{]", second)
+        )
     ):
         kind = "JSON"
         if '"kir"' in text[:4096]:
             kind, advice = "an IR document", "name it with the suffix .json so that it is read as one"
-    elif re.match(r"<(?:\?xml|!DOCTYPE|!--|html\b)", first, re.IGNORECASE):
+    elif first[0] == "<" and re.match(r"<(?:\?xml|!DOCTYPE|!--|html\b)", first, re.IGNORECASE):
         kind = "HTML" if "html" in text[:500].lower() else "XML"
     elif first.startswith("<?php"):
         kind, advice = "PHP", _RENDER
-    elif first == "---" or re.match(r"[A-Za-z_][\w.-]*:(?:\s|$)", line):
-        keys = [
-            entry for _n, _a, entry in lines if re.match(r"(?:- +)?[A-Za-z_][\w.-]*:(?:\s|$)", entry.strip())
-        ]
+    elif first == "---" or (":" in first and re.match(_KEY, first)):
+        # Counted by statement, not by line: how the text is laid out must not change the verdict.
+        keys = [piece for piece in _statements(text)[:40] if re.match(rf"(?:- +)?{_KEY}", piece)]
         if len(keys) >= 2:
             kind, advice = "YAML", "take the configuration out of it, or render it first"
     if kind is None:
@@ -127,7 +138,7 @@ def _document(text: str) -> Verdict | None:
 
 def _script(text: str) -> Verdict | None:
     """A shell script (or another) that would write a configuration."""
-    interpreter = re.match(r"#![ \t]*/\S*?(?:/env[ \t]+(?:-S[ \t]+)?)?([A-Za-z]+)[\d.]*(?=\s|$)", text)
+    interpreter = re.match(_INTERPRETER, text) if text.startswith("#!") else None
     if interpreter is None and "<<" not in text:
         return None
     evidence = None
@@ -166,7 +177,9 @@ def _template(text: str) -> Verdict | None:
         return None
     for kind, pattern, inside_quotes in [(k, p, q) for _f, k, p, q in sorted(candidates, key=lambda c: c[0])]:
         for match in re.finditer(pattern, text):
-            place = _in_code(text, match.start(), inside_quotes=inside_quotes)
+            # A quoted text may hold any characters; a construct in it begins and ends on its line.
+            whole = pattern is not _ERB or re.fullmatch(r"<%[^\n]*%>", match.group()) is not None
+            place = _in_code(text, match.start(), inside_quotes=inside_quotes and whole)
             if place is None:
                 continue
             number, column = place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["BLANKS", "Part", "Text", "strip_comment"]
+__all__ = ["BLANKS", "Part", "Text", "first_brace", "shift_marks", "strip_comment"]
 
 BLANKS = " \t\r\v\f\n"
 """What keepalived takes for white space: ``isspace`` of the C locale. A non-breaking space is none."""
@@ -123,7 +123,7 @@ class Text:
         return ((0, len(self.value), self.indent, self.indent + len(self.value), None),)
 
 
-_LEXEMES = re.compile(r'"[^"]*"|\\.|[#!]|"', re.DOTALL)
+_LEXEMES = re.compile(r'\\.|[#!"]', re.DOTALL)
 
 
 def strip_comment(
@@ -133,7 +133,8 @@ def strip_comment(
 
     ``literal`` holds offsets of comment characters that are text because they were escaped before.
     Returns the text, the offsets of such characters in it, and the offset of a quote that is never closed (or None).
-    Inside double quotes nothing is special; elsewhere a backslash takes the next character with it.
+    A backslash takes the next character with it, a quote too: ``"a\\"`` is a quote that is never closed. Nothing else is special inside
+    double quotes.
     """
     value = text.value
     end = len(value)
@@ -144,15 +145,14 @@ def strip_comment(
         while (match := _LEXEMES.search(value, at)) is not None:
             at = match.end()
             found = match.group()
-            if found in ("\\#", "\\!"):
+            if found == '"':
+                unclosed = match.start() if unclosed is None else None
+            elif unclosed is not None:
+                continue
+            elif found in ("\\#", "\\!"):
                 escaped.append(match.start())
-            elif found in ("#", "!"):
-                if match.start() in literal:
-                    continue
+            elif found in ("#", "!") and match.start() not in literal:
                 end = match.start()
-                break
-            elif found == '"':
-                unclosed = match.start()
                 break
     kept = len(value[:end].rstrip(BLANKS))
     start = kept - len(value[:kept].lstrip(BLANKS))
@@ -168,6 +168,29 @@ def strip_comment(
         if unclosed is not None:
             unclosed = _shifted(unclosed, escaped)
     return text, frozenset(marks), unclosed
+
+
+def shift_marks(marks: frozenset[int], by: int) -> frozenset[int]:
+    """The offsets ``marks`` in a text that begins ``by`` characters later."""
+    return frozenset(mark - by for mark in marks if mark >= by) if marks else marks
+
+
+_CUT = re.compile(r'"[^"]*"|\$\{(?:[^{}"]|\$\{[^{}"]*\})*\}|[{}]|"')
+
+
+def first_brace(value: str) -> int:
+    """The offset of the first brace outside double quotes and outside an unreplaced ``${…}``; -1 without one."""
+    if "{" not in value and "}" not in value:
+        return -1
+    at = 0
+    while (match := _CUT.search(value, at)) is not None:
+        found = match.group()
+        if found in ("{", "}"):
+            return match.start()
+        if found == '"':
+            return -1
+        at = match.end()
+    return -1
 
 
 def _shifted(offset: int, dropped: list[int]) -> int:

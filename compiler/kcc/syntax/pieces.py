@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from kcc.syntax import _lextab, lexer
-from kcc.syntax.tree import Line, Word
+from kcc.syntax.tree import CutLine, Line, Word
 
 __all__ = ["CLOSE", "EMPTY", "OPEN", "SEVERAL", "SPECIAL", "STATEMENT", "Piece", "Pieces"]
 
@@ -86,7 +86,11 @@ class Pieces:
         kind, end, spans, brace = shape
         if kind == EMPTY:
             return _EMPTY_PIECE
-        line = Line(file, number, raw if end == len(raw) else raw[:end], 0, None, via)  # type: ignore[arg-type]
+        if end == len(raw):
+            line = Line(file, number, raw, 0, None, via)  # type: ignore[arg-type]
+        else:
+            made = CutLine if raw[end] in "#!" else Line
+            line = made(file, number, raw[:end], 0, None, via)  # type: ignore[arg-type]
         words = self._words(raw, spans)
         indent = words[0].start if words else brace
         return Piece(kind, line, words, brace, (), indent)

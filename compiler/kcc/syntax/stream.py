@@ -13,7 +13,7 @@ from kcc.source.reader import OPEN as LOGICAL_OPEN
 from kcc.source.reader import Logical, Reader
 from kcc.syntax.known import ROOTS
 from kcc.syntax.pieces import CLOSE, EMPTY, MEMORY, OPEN, SEVERAL, SPECIAL, STATEMENT, Piece, Pieces
-from kcc.syntax.tree import Line, Statement
+from kcc.syntax.tree import CutLine, Line, Statement
 
 __all__ = ["Stream", "Terminal", "Unbalanced"]
 
@@ -163,8 +163,11 @@ class Stream:
         if piece.kind == SEVERAL and self.reader.collecting is None:
             for part in piece.parts:
                 yield part, number
-        else:
-            yield from self._logical(self.reader.physical(raw, number, frame))
+            return
+        pieces = self._logical(self.reader.physical(raw, number, frame))
+        if "auth_pass" in raw and ("#" in raw or "!" in raw):
+            pieces = _noting_cut(pieces, raw)
+        yield from pieces
 
     def _other(self, frame: MadeFrame | PathsFrame) -> Iterator[tuple[Piece, int]]:
         """The next line that a definition or replication made; or the next included file is opened."""
@@ -215,3 +218,24 @@ class Stream:
         line = Line(item.place.file, item.place.number, value, indent, parts, item.via)
         made = bool(text.parts) and text.parts is not None and text.parts[0][4] is not None
         return Piece(kind, line, words, offset, (), text.column(0) if first and not made else -1)
+
+
+def _noting_cut(pieces: Iterator[tuple[Piece, int]], raw: str) -> Iterator[tuple[Piece, int]]:
+    """``pieces`` of the line ``raw``; the statement whose last word a comment follows without a blank says so."""
+    from kcc.source.text import Text, strip_comment
+
+    code = strip_comment(Text(raw))[0]
+    end = code.column(len(code.value))
+    if not code.value or raw[end : end + 1] not in ("#", "!"):
+        yield from pieces
+        return
+    *before, (last, number) = list(pieces) or [(_EMPTY, 0)]
+    yield from before
+    if last.kind == STATEMENT:
+        line = last.line
+        last.line = CutLine(line.file, line.number, line.text, line.indent, line.map, line.via)
+    if last.kind != EMPTY:
+        yield last, number
+
+
+_EMPTY = Piece(EMPTY, Line("", 0, ""))

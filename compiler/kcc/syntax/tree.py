@@ -74,6 +74,19 @@ class Line:
         return Span(self.file, self.number, left + 1, self.number, max(right, left + 1) + 1)
 
 
+class CutLine(Line):
+    """A line whose last word ends where a comment begins, with no blank between them: ``auth_pass a#b`` says ``a``."""
+
+    __slots__ = ()
+
+    def at(self, number: int) -> Line:
+        return (
+            self
+            if number == self.number
+            else CutLine(self.file, number, self.text, self.indent, self.map, self.via)
+        )
+
+
 Place = tuple[Line, int, int]
 """A brace: its line's text, the number of the line it stands on, and its offset in that text."""
 

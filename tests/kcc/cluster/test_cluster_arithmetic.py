@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcc.cluster.arithmetic import Check, checks_of, contributions, decides, limited, priorities, sums
-from kir.model import SyncGroup, TrackedInterface, TrackedScript, VrrpInstance
+from kir.model import (
+    SyncGroup,
+    TrackedBfd,
+    TrackedFile,
+    TrackedInterface,
+    TrackedProcess,
+    TrackedScript,
+    VrrpInstance,
+)
 from krun.vrrp.tracking import ScriptHealth, evaluate
 
 
@@ -114,3 +122,30 @@ def test_an_owner_is_moved_by_nothing() -> None:
     check = checks_of(owner, None)["track_script", "s"]
     assert priorities(owner, [check]) == {255}
     assert not decides(owner, check, [], [{200}])
+
+
+def test_a_file_can_add_any_multiple_of_its_weight() -> None:
+    instance = router(100, track_files=(TrackedFile(name="load", weight=50),))
+    reached = priorities(instance, checks_of(instance, None).values())
+    assert {1, 50, 100, 150, 200, 250, 254} <= reached
+    assert 101 not in reached
+    fine = router(100, track_files=(TrackedFile(name="load", weight=-1),))
+    assert priorities(fine, checks_of(fine, None).values()) == set(range(1, 255))
+
+
+@given(st.integers(1, 254), st.integers(-254, 254), st.booleans(), st.integers(-300, 300))
+def test_what_a_file_adds_is_among_them(priority: int, weight: int, reverse: bool, number: int) -> None:
+    """keepalived.conf(5), ``track_file``: number times weight; from ±254 on it is a fault, or cut."""
+    instance = router(priority, track_files=(TrackedFile(name="load", weight=weight, reverse=reverse),))
+    added = number * weight * (-1 if reverse else 1)
+    if weight and abs(weight) < 254 and added > -254:
+        assert limited(priority + min(added, 253)) in priorities(instance, checks_of(instance, None).values())
+
+
+def test_processes_and_sessions_count_like_scripts() -> None:
+    instance = router(
+        100,
+        track_processes=(TrackedProcess(name="web", weight=-20), TrackedProcess(name="db", weight=-254)),
+        track_bfds=(TrackedBfd(name="up", weight=30),),
+    )
+    assert priorities(instance, checks_of(instance, None).values()) == {80, 100, 110, 130}

@@ -61,8 +61,8 @@ def test_a_difference_is_a_finding_of_the_file_where_it_is_repaired(
     body = json.loads(out)
     assert body["files"] == [str(a), str(b)]
     [found] = body["diagnostics"]
-    assert (found["code"], found["file"], found["line"]) == ("KC1106", str(b), 1)
-    assert [(r["file"], r["line"]) for r in found["related"]] == [(str(a), 1)]
+    assert (found["code"], found["file"], found["line"]) == ("KC1106", str(b), 5)
+    assert [(r["file"], r["line"]) for r in found["related"]] == [(str(a), 5)]
     assert body["summary"] == {"errors": 1, "warnings": 0, "notes": 0}
     assert check("--cluster", "--ignore", "KC11", a, b) == 0
 

@@ -10,7 +10,7 @@ import pytest
 
 from kcc.cli import main
 from kcc.decompile import Unprintable, text_of
-from kcc.decompile.words import command, duration, word
+from kcc.decompile.words import command, duration, expression, word
 from kir.codec import document, write
 from kir.model import Config, VirtualServer, VrrpScript
 from support.ir_samples import PASSWORD, full, instance, real, service
@@ -77,6 +77,40 @@ def test_a_meaning_that_text_cannot_have_is_refused(
     assert not (tmp_path / "out.conf").exists()
 
 
+WITHOUT_INTERFACE = """\
+vrrp_instance A {
+    virtual_router_id 1
+    unicast_src_ip 192.0.2.1
+    unicast_peer {
+        192.0.2.3
+    }
+    virtual_ipaddress {
+        10.0.0.1/24 dev eth0
+    }
+    auth_hmac {
+        key 1 hex:3031323334353637383961626364656630313233343536373839616263646566
+        active_key 1
+    }
+}
+SSL {
+    password secret
+}
+"""
+
+
+def test_what_only_keepalived_takes_comes_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """krun wants an interface; an IR that was compiled for keepalived needs none."""
+    conf = tmp_path / "a.conf"
+    conf.write_text(WITHOUT_INTERFACE)
+    target = ["--target", "keepalived-2.4.3"]
+    assert main(["decompile", *target, str(conf), "-o", str(tmp_path / "b.conf")]) == 0
+    assert "2 passwords in clear" in capsys.readouterr().err
+    assert main(["build", *target, str(conf), "-o", str(tmp_path / "ir.json")]) == 0
+    assert main(["decompile", str(tmp_path / "ir.json"), "-o", str(tmp_path / "c.conf")]) == 0
+    assert (tmp_path / "b.conf").read_text() == (tmp_path / "c.conf").read_text()
+    assert main(["decompile", str(conf)]) == 1
+
+
 def test_a_configuration_with_errors_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     conf = tmp_path / "a.conf"
     conf.write_text(GOOD.replace("virtual_router_id 51", "virtual_router_id 0"))
@@ -138,6 +172,21 @@ def test_words_that_cannot_be_written(text: str) -> None:
 )
 def test_commands(argv: list[str], written: str) -> None:
     assert command(argv) == written
+
+
+@pytest.mark.parametrize(
+    ("pattern", "written"),
+    [
+        ("ok", '"ok"'),
+        (r"^\d+ b$", r'"^\\d+ b\044"'),
+        ('say "x"', r'"say \042x\042"'),
+        ("it's #1!", '"it\'s #1!"'),
+        ("end\\\\", r'"end\\\134"'),
+        ("", '""'),
+    ],
+)
+def test_regular_expressions(pattern: str, written: str) -> None:
+    assert expression(pattern) == written
 
 
 def test_durations() -> None:

@@ -144,7 +144,7 @@ def _spoilt() -> Iterator[tuple[str, int, str]]:
 def test_one_message(what: str, number: int, line: str, tmp_path: Path) -> None:
     path = tmp_path / "a.conf"
     path.write_text("\n".join([*LINES[:number], line, *LINES[number + 1 :]]) + "\n")
-    found = compile_input(str(path), options_for("keepalived-2.4.3")).findings
+    found = compile_input(str(path), options_for("keepalived-2.2.7")).findings
     assert len(found.items) <= 1, [(d.code, d.span.line, d.message) for d in found.items]
     assert found.errors == sum(d.severity is Severity.ERROR for d in found.items)
     for d in found.items if what != "nonsense" else ():
@@ -154,13 +154,13 @@ def test_one_message(what: str, number: int, line: str, tmp_path: Path) -> None:
 def test_what_is_right_has_no_message(tmp_path: Path) -> None:
     path = tmp_path / "a.conf"
     path.write_text(GOOD)
-    assert compile_input(str(path), options_for("keepalived-2.4.3")).findings.items == []
+    assert compile_input(str(path), options_for("keepalived-2.2.7")).findings.items == []
 
 
 def test_two_mistakes_are_two_messages(tmp_path: Path) -> None:
     path = tmp_path / "a.conf"
     path.write_text(GOOD.replace("lvs_sched wlc", "lvs_shced wlc", 1).replace("    lvs_sched wlc\n", "", 1))
-    codes = [d.code for d in compile_input(str(path), options_for("keepalived-2.4.3")).findings.items]
+    codes = [d.code for d in compile_input(str(path), options_for("keepalived-2.2.7")).findings.items]
     assert codes == ["KC0201", "KC0709"]
 
 
@@ -177,6 +177,65 @@ def test_a_warning_becomes_the_error_that_it_caused() -> None:
 def test_what_is_left_points_at_the_names_that_lead_nowhere(tmp_path: Path) -> None:
     path = tmp_path / "a.conf"
     path.write_text(GOOD.replace("vrrp_script chk_web", "vrrp_scritp chk_web"))
-    (only,) = compile_input(str(path), options_for("keepalived-2.4.3")).findings.items
+    (only,) = compile_input(str(path), options_for("keepalived-2.2.7")).findings.items
     assert isinstance(only, Diagnostic)
     assert [(r.span.line, r.message) for r in only.related] == [(43, "there is no `vrrp_script chk_web`")]
+
+
+def test_a_value_that_was_only_cut_hides_nothing(tmp_path: Path) -> None:
+    """A password that is too long is still a password: what version 3 makes of it is a mistake of its own."""
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text(
+        "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n version 3\n"
+        " authentication {\n  auth_type PASS\n  auth_pass muchtoolong\n }\n virtual_ipaddress {\n  10.0.0.1/24\n }\n}\n"
+    )
+    found = compile_input(str(conf), options_for("keepalived-2.2.7")).findings.items
+    assert [(d.code, d.span.line) for d in found if d.severity is Severity.ERROR] == [
+        ("KC0514", 6),
+        ("KC0309", 7),
+    ]
+
+
+ONE_CAUSE = {
+    "a retry that is refused": (
+        "virtual_server 10.0.0.1 80 {\n delay_loop 10\n protocol TCP\n lvs_sched rr\n lvs_method NAT\n"
+        " real_server 10.0.0.2 80 {\n  TCP_CHECK {\n   connect_timeout 20\n   retry three\n  }\n }\n}\n",
+        "KC0302",
+    ),
+    "a link-local address that is refused": (
+        "vrrp_instance VI_6 {\n interface eth0\n virtual_router_id 6\n virtual_ipaddress {\n  fe80::zz/64\n"
+        "  2001:db8::10/64\n }\n}\n",
+        "KC0306",
+    ),
+    "a group without a line": (
+        "virtual_server_group web {\n}\nvirtual_server group web {\n protocol TCP\n lvs_sched rr\n lvs_method NAT\n"
+        " real_server 10.0.0.2 80 {\n  TCP_CHECK {\n  }\n }\n}\n",
+        "KC0704",
+    ),
+    "a number in typographic quotes": (
+        "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id “51”\n virtual_ipaddress {\n  10.0.0.1/24\n }\n}\n",
+        "KC0118",
+    ),
+    "an assignment": (
+        "vrrp_instance VI_1 {\n interface = eth0\n virtual_router_id 51\n virtual_ipaddress {\n  10.0.0.1/24\n }\n}\n",
+        "KC0307",
+    ),
+    "a keyword behind a blank that is none": (
+        "vrrp_instance VI_1 {\n\u00a0interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n  10.0.0.1/24\n }\n}\n",
+        "KC0201",
+    ),
+    "a source address that is refused": (
+        "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n mcast_src_ip 192.0.2.300\n track_src_ip\n"
+        " virtual_ipaddress {\n  10.0.0.1/24\n }\n}\n",
+        "KC0306",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "code"), ONE_CAUSE.values(), ids=ONE_CAUSE.keys())
+def test_what_follows_is_not_told(text: str, code: str, tmp_path: Path) -> None:
+    path = tmp_path / "keepalived.conf"
+    path.write_text(text)
+    findings = compile_input(str(path), options_for("keepalived-2.4.3")).findings
+    assert [(d.code, d.severity) for d in findings.items] == [(code, Severity.ERROR)]
+    assert findings.errors == 1

@@ -134,6 +134,73 @@ def test_every_form_names_everything(form: str, tmp_path: Path, capsys: pytest.C
         assert name in shown
 
 
+FOLLOWED = """\
+track_file load {
+    file /run/load
+}
+vrrp_track_process haproxy {
+    process haproxy
+}
+bfd_instance peer {
+    neighbor_ip 192.0.2.2
+}
+vrrp_instance A {
+    vrf red
+    virtual_router_id 1
+    unicast_src_ip 192.0.2.1
+    unicast_peer {
+        192.0.2.3
+    }
+    virtual_ipaddress {
+        10.0.0.1/24 dev eth0
+    }
+    track_file {
+        load weight -2
+    }
+    track_process {
+        haproxy
+    }
+    track_bfd {
+        peer weight 9 reverse
+    }
+}
+virtual_server 10.0.0.1 80 {
+    lvs_sched rr
+    lvs_method NAT
+    protocol TCP
+    real_server 10.9.0.1 80 {
+        FILE_CHECK {
+            track_file load
+        }
+        BFD_CHECK {
+            name peer
+        }
+    }
+}
+"""
+
+
+def test_files_processes_and_sessions_are_trackers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    Path("c.conf").write_text(FOLLOWED)
+    assert main(["graph", "c.conf"]) == 0
+    assert capsys.readouterr().out == (
+        "c.conf\n"
+        "└── A  vrf red · VRID 1 · v2 unicast · BACKUP 100\n"
+        "    ├── process haproxy  FAULT\n"
+        "    ├── bfd peer  +9 reverse\n"
+        "    ├── file load  ×-2\n"
+        "    └── 10.0.0.1/24  dev eth0\n"
+        "        └── tcp 10.0.0.1:80  rr · NAT\n"
+        "            └── 10.9.0.1:80  FILE_CHECK, BFD_CHECK  weight 1\n"
+        "                ├── file load  ×1\n"
+        "                └── bfd peer  down\n"
+    )
+
+
 def test_a_long_pool_is_counted() -> None:
     config = Config(virtual_servers=(virtual(*(real(f"10.0.0.{n}") for n in range(1, 31))),))
     assert sum(n.kind == "server" for n in graph_of(config).nodes.values()) == 30

@@ -104,7 +104,13 @@ def test_ports_and_masks() -> None:
     assert accepts(ENDPOINT, "10.0.0.1", "0") == ("10.0.0.1", 0)
     assert accepts(NETMASK, "255.255.255.0") == "255.255.255.0"
     assert accepts(NETMASK, "64") == "64"
-    assert refuses(NETMASK, "129") == "KC0307"
+    assert accepts(NETMASK, "129") == "129"  # a prefix length of no family, and a netmask to inet_aton(3)
+    assert accepts(NETMASK, "255.255") == "255.0.0.255"  # inet_aton(3)
+    assert accepts(NETMASK, "0xff.0xff.0") == "255.255.0.0"
+    assert accepts(NETMASK, "0xffff0000") == "255.255.0.0"
+    for text in ("/24", "255.256.0.0", "255.", "1.2.3.4.5", "a.b", "::1", "255.255.255.0/24"):
+        assert refuses(NETMASK, text) == "KC0307"
+    assert refuses(NETMASK, "4294967296") == "KC0307"
 
 
 def test_address_lines() -> None:

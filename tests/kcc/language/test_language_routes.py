@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from language_texts import accepts, read, refuses
+from language_texts import accepts, codes, read, refuses
 
 from kcc.language.arguments.base import REFUSED
 from kcc.language.arguments.routes import ROUTE_LINE, STATIC_ROUTE
@@ -120,7 +120,7 @@ def test_route(text: str, fields: dict[str, Any]) -> None:
             "ipproto tcp sport 1-2 dport 80-80 table 7",
             {"ip_protocol": 6, "source_ports": Range(low=1, high=2)},
         ),
-        ("protocol 12 tunnel-id 9 tos 0x10 table 7", {"protocol": 12, "tunnel_id": 9, "tos": 16}),
+        ("protocol 12 no_track tunnel-id 9 tos 0x10 table 7", {"protocol": 12, "tunnel_id": 9, "tos": 16}),
         ("realms 3/4 table 7", {"realms": Realms(source=3, destination=4)}),
         (
             "table 7 suppress_prefixlength 0 sup_group uplinks",
@@ -155,6 +155,11 @@ def test_rule(text: str, fields: dict[str, Any]) -> None:
         "10.0.0.0/8 features sack",
         "10.0.0.0/8 table -1",
         "10.0.0.0/8 realms /",
+        "10.0.0.0/8 from 10.2.0.0/16 dev eth0",
+        "10.0.0.0/8 encap mpls 1/2/3 dev eth0",
+        "10.0.0.0/8 nexthop via ::1 nexthop via 10.0.0.1",
+        "2001:db8::/32 nexthop via 10.0.0.1 dev eth0",
+        "2001:db8::/32 nexthop via ::1 realms 5",
     ],
 )
 def test_routes_that_are_dropped(text: str) -> None:
@@ -189,6 +194,16 @@ def test_virtual_lines_have_no_group() -> None:
     ("text", "code", "fields"),
     [
         ("10.0.0.0/8 protocol bird", "KC0310", {"protocol": 18}),
+        ("10.0.0.0/8 rtt 1.5005s", "KC0310", {"metrics": (Metric(name="rtt_us", value=1_501_000),)}),
+        ("10.0.0.0/8 rtt 1.50049s", "KC0310", {"metrics": (Metric(name="rtt_us", value=1_500_000),)}),
+        ("10.0.0.0/8 rto_min 300.5ms", "KC0310", {"metrics": (Metric(name="rto_min_us", value=301_000),)}),
+        ("10.0.0.0/8 rttvar 8000.4", "KC0310", {"metrics": (Metric(name="rttvar_us", value=2_000_000),)}),
+        (
+            "10.0.0.0/8 nexthop via 10.0.0.1 nexthop via ::1 nexthop via 10.0.0.2",
+            "KC0307",
+            {"nexthops": (Nexthop(via="10.0.0.1"),)},
+        ),
+        ("10.0.0.0/8 dev eth0 nexthop via ::1", "KC0307", {"device": "eth0", "nexthops": ()}),
         ("10.0.0.0/8 rto_min 1ms", "KC0310", {"metrics": (Metric(name="rto_min_us", value=200_000),)}),
         ("10.0.0.0/8 gw 10.0.0.1", "KC0313", {"via": "10.0.0.1"}),
         (
@@ -205,9 +220,46 @@ def test_routes_that_are_adjusted(text: str, code: str, fields: dict[str, Any]) 
     assert {name: getattr(made, name) for name in fields} == fields
 
 
-@pytest.mark.parametrize("option", ["sport 80", "ipproto 300", "protocol bird", "dport 9-1"])
+@pytest.mark.parametrize(
+    "option", ["sport 80", "ipproto 300", "ipproto 132", "ipproto 255", "protocol bird", "dport 9-1"]
+)
 def test_bad_options_that_cost_only_themselves(option: str) -> None:
     made, said = read(RULE_LINE, *option.split(), "table", "7", line=True)
     assert made is not REFUSED
     assert made == rule("table 7")
     assert len(said) == 1
+
+
+def test_rules_that_are_watched_have_the_protocol_of_keepalived() -> None:
+    made, said = read(RULE_LINE, "protocol", "12", "table", "7", line=True)
+    assert made == rule("table 7")
+    assert [(d.code, d.severity.word) for d in said] == [("KC0310", "error")]
+
+
+def test_the_first_next_hop_tells_the_family_of_a_default_route() -> None:
+    made = route("default nexthop via 2001:db8::1 dev eth0 nexthop via 2001:db8::2 dev eth1")
+    assert (made.family, made.destination) == ("inet6", "::/0")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "10.0.0.0/8 nexthop via 2001:db8::1 dev eth0",
+        "10.0.0.0/8 dev eth0 encap mpls 1/2/3",
+        "10.0.0.0/8 dev eth0 rtt 1.5005s",
+    ],
+)
+def test_what_krun_takes_beyond_keepalived(line: str) -> None:
+    assert codes(f"static_routes {{\n{line}\n}}\n", "krun") == []
+    assert len(codes(f"static_routes {{\n{line}\n}}\n")) == 1
+
+
+def test_krun_takes_every_number_of_a_protocol() -> None:
+    text = "static_rules {\nipproto 132 table 7 priority 5\n}\n"
+    assert codes(text, "krun") == []
+    assert codes(text) == ["KC0303 error 2"]
+
+
+def test_names_of_protocols() -> None:
+    assert rule("ipproto sctp table 7").ip_protocol == 132
+    assert rule("ipproto 127 table 7").ip_protocol == 127

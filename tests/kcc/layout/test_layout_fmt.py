@@ -44,6 +44,34 @@ def test_the_rules_of_the_layout() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        " _: {\n _:\n }\n",
+        " _:\n _:\n",
+        "_: { _: }\n",
+        "_: x\n_ { _: }\n",
+        "a { b: }\nc: 1\n",
+        "_:\n{\n}\n_:\n",
+    ],
+)
+def test_the_layout_does_not_decide_what_kind_of_file_it_is(text: str) -> None:
+    """Two keys like those of YAML on top make it no configuration, or do not: before and after formatting alike."""
+    try:
+        made = fmt(text)
+    except Refused as e:
+        assert "not a keepalived configuration but YAML" in e.reason
+        return
+    assert fmt(f"  {text}") == made
+
+
+def test_a_comment_glued_to_a_word_stays_glued() -> None:
+    """It may be the end of a password: `kcc check` must be able to say so afterwards."""
+    assert fmt("a {\nauth_pass   Test123!   x\nb c! d\n}# e\n") == (
+        "a {\n    auth_pass Test123!   x\n    b c! d\n}  # e\n"
+    )
+
+
 def test_comments_between_a_keyword_and_its_brace_go_into_the_block() -> None:
     assert fmt("vrrp_instance A # one\n# two\n\n{ # three\nstate BACKUP\n}\n") == (
         "vrrp_instance A {  # one\n    # two\n\n    # three\n    state BACKUP\n}\n"

@@ -127,6 +127,10 @@ def test_a_new_keyword_is_not_proposed_for_an_old_release() -> None:
         ("virtual_server group W|", ("virtual_server_group",)),
         ("static_routes {\n  1.1.1.0/24 dev x track_group g|", ("track_group",)),
         ("global_defs {\n  lvs_sync_daemon eth0 V|", ("vrrp_instance",)),
+        ("global_defs {\n  lvs_sync_daemon eth0 inst V|", ("vrrp_instance",)),
+        ("global_defs {\n  lvs_sync_daemon eth0 id 5 inst V|", ("vrrp_instance",)),
+        ("global_defs {\n  lvs_sync_daemon eth0 inst|", ()),
+        ("global_defs {\n  lvs_sync_daemon eth0 inst VI_1 i|", ()),
         (
             "virtual_server 1.1.1.1 80 {\n  real_server 1.1.1.1 80 {\n    FILE_CHECK {\n      track_file a|",
             ("vrrp_track_file", "track_file"),

@@ -138,7 +138,7 @@ def test_hover(conf: Path) -> None:
         priority = hover("priority")
         assert "priority UINT(1..255)" in priority
         assert "vrrp_instance › priority" in priority
-        assert "**default**" in priority and "**a bad value**" in priority
+        assert "**default**" in priority and "**bad value**" in priority
         assert hover("150") == priority, "on the value the keyword is explained too"
         assert "vrrp_script" in hover("chk_http", after=11) and "/usr/bin/true" in hover("chk_http", after=11)
         assert "$VIP=203.0.113.10" in hover("${VIP}", 3)

@@ -56,5 +56,18 @@ def test_a_socket_is_refused(tmp_path: Path) -> None:
             read_file(str(tmp_path / "s"), 100)
 
 
+@pytest.mark.parametrize(
+    "name", ["/proc/kmsg", "/proc/self/status", "/sys/kernel/notes", "/proc/../proc/version"]
+)
+def test_an_include_of_the_kernel_s_files_is_refused_unread(tmp_path: Path, name: str) -> None:
+    """Reading /proc/kmsg waits for the next message of the kernel, and takes it from whoever logs it."""
+    (tmp_path / "link").symlink_to(name)
+    for path in (name, str(tmp_path / "link")):
+        if Path(path).exists():
+            with pytest.raises(Unusable, match="of the kernel") as caught:
+                read_file(path, 100, included=True)
+            assert caught.value.kind == "irregular"
+
+
 def test_a_file_without_a_size_is_read_to_its_end() -> None:
     assert b"Name:" in read_file("/proc/self/status", 1 << 20)

@@ -36,7 +36,7 @@ def test_nothing_to_read_is_a_warning(text: str, expected: list[str]) -> None:
         ('"a b" c\n', ['"a b" c']),
         ("a 'b c'\n", ["a 'b c'"]),
         ("\u00a0a b\n", ["\u00a0a b"]),
-        ('a "\\" b\n', ['a "\\" b']),
+        ('a "b\\\\" c\n', ['a "b\\\\" c']),
     ],
 )
 def test_words_and_comments(text: str, expected: list[str]) -> None:
@@ -71,6 +71,28 @@ def test_a_quote_that_is_not_closed_takes_the_rest_of_its_line() -> None:
 def test_a_backslash_quote_hides_the_quote_from_the_comment_but_not_from_the_words() -> None:
     # keepalived too: 'Unterminated quote', and the word ends at the first quote.
     assert with_findings('a\\"us x"y #z\n')[1] == [("KC0101", 1)]
+
+
+@pytest.mark.parametrize(
+    ("line", "codes"),
+    [
+        ('router_id "a\\"', ["KC0101"]),  # the backslash takes the quote with it
+        ('router_id \\"a', ["KC0101"]),  # and splitting into words does not know it
+        ('router_id "a\\"b" c', ["KC0101"]),
+        ('router_id a\\"b" c', ["KC0101"]),
+        ('router_id "x\\" ! y"', ["KC0101"]),
+        ('router_id "a\\\\"', []),
+        ('notify "/bin/echo \\"a b\\" c"', []),
+        ('notify "/bin/echo \\"a"', []),  # commands are split anew
+    ],
+)
+def test_quotes_behind_backslashes(line: str, codes: list[str]) -> None:
+    """As `keepalived -t` 2.2.7 reports them, `Unterminated quote` and `Unmatched quote`."""
+    assert [code for code, _line in with_findings(line + "\n")[1]] == codes
+
+
+def test_a_brace_in_quotes_is_text() -> None:
+    assert with_findings('a "b { c" {\nd "}"\n}\n')[0] == with_findings('a "b { c" {\nd "}" }\n')[0]
 
 
 def test_no_line_continuation() -> None:

@@ -71,3 +71,10 @@ def test_definitions_given_by_option_fill_the_variables() -> None:
     tree, findings = parse("a ${STATE} ${PRIO}\n", defines={"STATE": "x", "PRIO": "1"})
     assert not findings.items
     assert [w.text for w in tree.body[0].words] == ["a", "x", "1"]
+
+
+def test_half_a_construct_in_quotes_is_text() -> None:
+    _tree, findings = parse('vrrp_script a {\n script "/bin/check 5<%6"\n}\n')
+    assert not findings.items
+    _tree, findings = parse('vrrp_script a {\n script "<%= @check %>"\n}\n')
+    assert [d.code for d in findings.items] == ["KC0002"]

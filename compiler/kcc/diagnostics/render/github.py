@@ -21,6 +21,11 @@ def report(diagnostics: Sequence[Diagnostic], dropped: int = 0) -> str:
     return "".join(line + "\n" for line in lines)
 
 
+def notice(words: str) -> str:
+    """A line about the whole run, at no place."""
+    return f"::notice title=kcc::{_data(words)}\n"
+
+
 def _command(d: Diagnostic) -> str:
     properties: list[tuple[str, str]] = []
     if d.span.file != _STDIN:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kcc.diagnostics.model import Diagnostic, Fix, Severity, Span
 
 
-def report(files: Sequence[str], diagnostics: Sequence[Diagnostic], dropped: int = 0) -> str:
-    """The whole report. ``dropped``: how many diagnostics beyond the limit are only counted."""
+def report(
+    files: Sequence[str],
+    diagnostics: Sequence[Diagnostic],
+    dropped: int = 0,
+    more: Mapping[str, Any] | None = None,
+) -> str:
+    """The whole report. ``dropped``: how many diagnostics beyond the limit are only counted. ``more``: further members."""
     import json  # `counts` alone serves every format
 
     body: dict[str, Any] = {
@@ -17,6 +22,7 @@ def report(files: Sequence[str], diagnostics: Sequence[Diagnostic], dropped: int
         "files": list(files),
         "diagnostics": [_diagnostic(d) for d in diagnostics],
         "summary": {**counts(diagnostics), **({"dropped": dropped} if dropped else {})},
+        **(more or {}),
     }
     return json.dumps(body, indent=1, ensure_ascii=True)
 

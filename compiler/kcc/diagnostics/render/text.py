@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
@@ -153,6 +152,10 @@ def _line(source: str, number: int, marks: list[_Mark], writer: Writer, width: i
 
 def _columns(source: str) -> list[int]:
     """Display column of each character of ``source`` and of its end (tabs are shown four wide, wide characters two)."""
+    if source.isascii() and "\t" not in source:
+        return list(range(len(source) + 1))
+    import unicodedata  # a report of ASCII needs no table of all characters
+
     at, columns = 0, [0]
     for c in source:
         if c == "\t":
@@ -169,11 +172,10 @@ def clean(text: str, *, keep_newlines: bool = False) -> str:
     """``text`` without anything that would steer a terminal: control characters, and halves of surrogate pairs."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if (c == "\n" and keep_newlines) or _harmless(c) else "�" for c in text)
+    from unicodedata import category
 
-
-def _harmless(c: str) -> bool:
-    return unicodedata.category(c) not in ("Cc", "Cs", "Cf", "Zl", "Zp")
+    steering = ("Cc", "Cs", "Cf", "Zl", "Zp")
+    return "".join(c if (c == "\n" and keep_newlines) or category(c) not in steering else "�" for c in text)
 
 
 def summary(name: str, counts: dict[str, int], details: Iterable[str] = ()) -> list[Segment]:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcc.language.arguments.addresses import not_an_address, parse_ip, parse_prefix
+from kcc.language.arguments.addresses import ENDS, not_an_address, nothing_behind, parse_ip, parse_prefix
 from kcc.language.arguments.base import REFUSED, Arg, Reader, Refused
 from kcc.language.arguments.numbers import U32_MAX, integer
 from kcc.language.arguments.tables import SCOPES, table_number
-from kcc.language.arguments.words import ifname_problem
+from kcc.language.arguments.words import alias_help, ifname_problem
 from kcc.language.parsed import AddressLine
 
 _FLAGS = {
@@ -140,7 +140,10 @@ class AddressArg(Arg):
         problem = ifname_problem(value)
         if problem is not None:
             return reader.wrong(
-                "KC0307", f"an interface name {problem}", label="no interface can have this name"
+                "KC0307",
+                f"an interface name {problem}",
+                label="no interface can have this name",
+                help=alias_help(value),
             )
         given["device"] = value
         return None
@@ -228,7 +231,9 @@ class AddressArg(Arg):
 
 
 def _netmask_help(text: str) -> str | None:
-    """Where a netmask stands instead of a prefix length: which length that is."""
+    """Where a netmask stands instead of a prefix length: which length that is; where a list goes on: that it does not."""
+    if (bare := text.rstrip(ENDS)) != text and bare.isdigit():
+        return f"write `/{bare}`: {nothing_behind(text[len(bare)])}"
     found = parse_ip(text)
     if found is None or found[1] != "inet":
         return None

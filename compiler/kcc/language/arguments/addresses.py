@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from kcc.language.arguments.base import REFUSED, Arg, Reader, Refused, WordArg
-from kcc.language.arguments.numbers import integer
+from kcc.language.arguments.numbers import c_integer, empty, integer
+from kcc.language.suggest import INVISIBLE
 
 _KEPT = 1 << 16
 _memo: dict[str, tuple[str, str] | None] = {}
@@ -71,12 +72,26 @@ def is_multicast(address: str, family: str) -> bool:
     return address[:2] == "ff" if family == "inet6" else 224 <= int(address.split(".")[0]) <= 239
 
 
+ENDS = ",;" + INVISIBLE
+"""What stands behind an address by mistake."""
+
+
+def nothing_behind(end: str) -> str:
+    """Why ``end``, one of `ENDS`, may not stand behind an address."""
+    if end in INVISIBLE:
+        return f"U+{ord(end):04X} stands behind it, which looks like a blank and is none for keepalived"
+    return "one address a line, with nothing behind it"
+
+
 def address_help(text: str) -> str:
     """What to do about a text that is not an address."""
     if not text:
         return "write a numeric IPv4 or IPv6 address"
     if text.startswith("[") and "]" in text:
         return "write the address without brackets, and a port as a word of its own"
+    bare = text.rstrip(ENDS)
+    if bare != text and parse_prefix(bare) is not None:
+        return f"write `{bare}`: {nothing_behind(text[len(bare)])}"
     head, colon, tail = text.partition(":")
     if colon and tail.isdigit() and parse_ip(head):
         return f"write `{head} {tail}`: the port is a word of its own"
@@ -196,6 +211,8 @@ class PortArg(WordArg):
         value = int(text) if text.isdigit() and text.isascii() and len(text) < 6 else integer(text)
         if value is not None and (1 <= value <= 65535 or (value == 0 and self.zero)):
             return value
+        if self.zero and empty(reader, text):
+            return 0
         return bad_port(reader, text)
 
 
@@ -230,7 +247,10 @@ class EndpointArg(Arg):
 
 
 class NetmaskArg(WordArg):
-    """``persistence_granularity``: an IPv4 netmask in any numeric form, or an IPv6 prefix length 1 to 128; the value is text."""
+    """``persistence_granularity``: an IPv4 netmask in any numeric form, or an IPv6 prefix length 1 to 128; the value is text.
+
+    A bare number stays one: which of the two it is depends on the service.
+    """
 
     __slots__ = ()
 
@@ -239,17 +259,31 @@ class NetmaskArg(WordArg):
 
     def word(self, reader: Reader, text: str) -> Any:
         value = integer(text)
-        if value is not None and 1 <= value <= 128:
+        if value is not None and 0 <= value <= 0xFFFFFFFF and text.isdigit():
             return str(value)
-        found = parse_ip(text)
-        if found is not None and found[1] == "inet":
-            return found[0]
+        dotted = _short_form(text)
+        if dotted is not None:
+            return dotted
         return reader.wrong(
             "KC0307",
             f"`{reader.name}` is an IPv4 netmask or an IPv6 prefix length from 1 to 128",
             label="neither of them",
             help="write `255.255.255.0`, say, or `64`",
         )
+
+
+def _short_form(text: str) -> str | None:
+    """An IPv4 address as inet_aton(3) reads it: ``255.255.0.0``, ``255.255``, ``0xffff0000``; the last part fills what is left."""
+    parts = [c_integer(part) if part[:1].isdigit() else None for part in text.split(".")]
+    if len(parts) > 4:
+        return None
+    number = 0
+    for place, part in enumerate(parts, 1):
+        bits = 8 * (5 - place) if place == len(parts) else 8
+        if part is None or not 0 <= part < 1 << bits:
+            return None
+        number = number << bits | part
+    return ".".join(str(number >> shift & 255) for shift in (24, 16, 8, 0))
 
 
 def is_mac(text: str) -> bool:

@@ -30,10 +30,10 @@ class Reader:
     """A cursor over the words of one statement, and the way to say what is wrong with them.
 
     ``at`` is the index of the next word, ``said`` how many problems were reported since the reader was made, ``given``
-    whether the keyword has a value already.
+    whether the keyword has a value already, ``shortened`` whether a value is what was written, only cut: it stands.
     """
 
-    __slots__ = ("at", "findings", "given", "keyword", "said", "statement", "target", "words")
+    __slots__ = ("at", "findings", "given", "keyword", "said", "shortened", "statement", "target", "words")
 
     def __init__(self, findings: Findings, target: str = "keepalived-2.4.3") -> None:
         self.findings = findings
@@ -41,6 +41,7 @@ class Reader:
         self.said = 0
         self.at = 1
         self.given = False
+        self.shortened = False
         self.keyword: Keyword
         self.statement: Statement
         self.words: tuple[Word, ...] = ()
@@ -51,6 +52,7 @@ class Reader:
         self.keyword = keyword
         self.at = at
         self.given = False
+        self.shortened = False
 
     @property
     def name(self) -> str:
@@ -116,8 +118,16 @@ class Reader:
         )
         return REFUSED
 
-    def missing(self, what: str, *, consequence: str | None = None, help: str | None = None) -> Refused:
+    def missing(
+        self,
+        what: str,
+        *,
+        consequence: str | None = None,
+        help: str | None = None,
+        severity: Severity | None = None,
+    ) -> Refused:
         """Report that ``what`` should follow here."""
+        from kcc.diagnostics.model import Severity
         from kcc.language.tree import Kind, Missing
 
         keyword = self.keyword
@@ -136,6 +146,7 @@ class Reader:
             label="missing here",
             consequence=consequence,
             help=help,
+            severity=Severity.WARNING if keyword.missing is Missing.SILENT else severity,
         )
 
 

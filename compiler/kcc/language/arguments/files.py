@@ -20,7 +20,7 @@ class InitFileArg(Arg):
         number, overwrite = 0, False
         while reader.more():
             word = reader.take()
-            value = integer(word)
+            value = integer(word) if word[:1] == "-" or word[:1].isdigit() else None
             if word == "overwrite":
                 overwrite = True
             elif value is not None and -(1 << 31) <= value < 1 << 31:
@@ -33,8 +33,11 @@ class InitFileArg(Arg):
                         consequence="kept, and `keepalived -t` fails",
                     )
             else:
-                return reader.wrong(
-                    "KC0307", f"`{reader.name}` takes a number and `overwrite`", label=f"`{word}` is neither"
+                reader.wrong(
+                    "KC0307",
+                    f"`{reader.name}` takes a number and `overwrite`",
+                    label=f"`{word}` is neither",
+                    consequence="the word is ignored",
                 )
         return number, overwrite
 

@@ -7,7 +7,7 @@ from typing import Any
 from kcc.diagnostics.model import Severity
 from kcc.language.arguments.addresses import parse_ip
 from kcc.language.arguments.base import REFUSED, Arg, Reader, WordArg
-from kcc.language.arguments.numbers import U32_MAX, c_integer, integer
+from kcc.language.arguments.numbers import U32_MAX, c_integer, empty, integer
 from kcc.language.arguments.words import IFNAME
 
 _MASK_BITS = {
@@ -212,7 +212,7 @@ class IncludeCheckArg(Arg):
 
 
 class RxPolicyArg(Arg):
-    """``MTU|ADVERT`` in any case, or a number of octets."""
+    """``MTU|ADVERT`` in any case, or a number of octets, which keepalived always takes from the first word."""
 
     __slots__ = ()
 
@@ -220,17 +220,32 @@ class RxPolicyArg(Arg):
         super().__init__("MTU|ADVERT|UINT")
 
     def read(self, reader: Reader) -> Any:
-        words = reader.rest()
-        if len(words) == 1:
-            if words[0].upper() in ("MTU", "ADVERT"):
-                return words[0].upper()
-            number = integer(words[0])
-            if number is not None and 0 <= number <= U32_MAX:
-                return number
         what = "`MTU`, `ADVERT` or a number of octets"
+        words = reader.rest()
         if not words:
             return reader.missing(what)
-        return reader.wrong("KC0304", f"`{reader.name}` is {what}", at=1, label="neither")
+        size = 0 if empty(reader, words[0]) else integer(words[0])
+        if size is not None and not 0 <= size <= U32_MAX:
+            size = None
+        policies = [word.upper() for word in words if word.upper() in ("MTU", "ADVERT")]
+        other = next((at for at, word in enumerate(words, 1) if word.upper() not in ("MTU", "ADVERT")), 0)
+        if other and size is None:
+            reader.wrong("KC0304", f"`{reader.name}` is {what}", at=other, label="neither")
+            return policies[0] if policies else REFUSED
+        value = size if size is not None else "MTU" if "MTU" in policies else "ADVERT"
+        if len(words) > 1:
+            from kcc.diagnostics.model import Severity
+
+            error = bool(policies) and (size is not None or len(set(policies)) > 1)
+            reader.wrong(
+                "KC0304",
+                f"`{reader.name}` is one of {what}",
+                at=2,
+                label="one too many",
+                consequence=f"keepalived uses {value}",
+                severity=None if error else Severity.WARNING,
+            )
+        return value
 
 
 SMTP_SERVER = SmtpServerArg()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kcc.language.arguments.base import Arg, Reader, WordArg
 from kcc.language.arguments.numbers import IntArg, integer
 from kcc.language.arguments.scripts import split_escaped
+from kcc.language.changes import older
+
+if TYPE_CHECKING:
+    from kcc.diagnostics.model import Severity
 
 REGEX_OPTIONS = frozenset(
     [
@@ -93,6 +97,13 @@ class DigestArg(WordArg):
         )
 
 
+def _logged(reader: Reader) -> Severity | None:
+    """Before 2.2.8 only the log tells that an expression cannot be used."""
+    from kcc.diagnostics.model import Severity
+
+    return Severity.WARNING if older(reader.target, "2.2.8") else None
+
+
 class RegexArg(Arg):
     """Exactly one regular expression after quotes and escapes."""
 
@@ -102,8 +113,9 @@ class RegexArg(Arg):
         super().__init__("REGEX")
 
     def read(self, reader: Reader) -> Any:
+        logged = _logged(reader)
         if not reader.more():
-            return reader.missing("a regular expression")
+            return reader.missing("a regular expression", severity=logged)
         base = reader.words[0].start
         words, closed = split_escaped(reader.statement.raw[reader.words[reader.at].start - base :])
         reader.at = len(reader.words)
@@ -116,6 +128,7 @@ class RegexArg(Arg):
                 at=1,
                 label=f"{len(words)} words",
                 help="put it in quotes",
+                severity=logged,
             )
         return words[0]
 

@@ -13,6 +13,7 @@ from kir.model import Encap, EncapIla, EncapIp, EncapIp6, EncapMpls, Nexthop
 
 _U64 = 0xFFFFFFFFFFFFFFFF
 _LABEL_MAX = 0xFFFFF
+_MOST_LABELS = 2  # of keepalived; the kernel takes 30
 _TUNNELS = {
     "ip": ("id", "dst", "src", "tos", "ttl", "flags"),
     "ip6": ("id", "dst", "src", "tc", "hoplimit", "flags"),
@@ -76,6 +77,13 @@ def _labels(reader: Reader) -> Encap | Refused:
         return reader.wrong(
             "KC0307", "MPLS labels are numbers to 1048575, joined by `/`", label=f"`{text}` is not"
         )
+    if len(labels) > _MOST_LABELS and reader.target != "krun":
+        return reader.wrong(
+            "KC0307",
+            f"keepalived puts at most {_MOST_LABELS} MPLS labels on a packet",
+            label=f"{len(labels)} labels",
+            help=f"write at most {_MOST_LABELS}; krun takes more",
+        )
     return EncapMpls(labels=labels)
 
 
@@ -92,8 +100,14 @@ def _locator(reader: Reader) -> Encap | Refused:
     return EncapIla(locator=":".join(f"{int(p, 16):x}" for p in parts))
 
 
-def nexthops(reader: Reader) -> tuple[Nexthop, ...] | Refused:
-    """All next hops; the first ``nexthop`` has been taken. Nothing may follow them."""
+def nexthops(
+    reader: Reader, family: str | None, *, leads: bool
+) -> tuple[tuple[Nexthop, ...], str | None] | Refused:
+    """All next hops with the family of the route; the first ``nexthop`` has been taken. Nothing may follow them.
+
+    ``family``: as far as the words before say. ``leads``: whether the route has a way without them. What is of the other family
+    ends the list: keepalived keeps the next hops before it.
+    """
     found: list[Nexthop] = []
     given: dict[str, Any] = {}
     while True:
@@ -104,18 +118,48 @@ def nexthops(reader: Reader) -> tuple[Nexthop, ...] | Refused:
             found.append(Nexthop(**given))
             given = {}
             if option is None:
-                return tuple(found)
+                return tuple(found), family
             continue
         if _hop(reader, option, given) is REFUSED:
             return REFUSED
+        if option not in ("via", "realms"):
+            continue
+        own = "inet"
+        if option == "via":
+            given["via"], own = given["via"]
+        family = family or own
+        problem = _mismatch(reader, option, family, own)
+        if problem:
+            kept = "the ones before it are used" if found else "the rest of the route is used"
+            reader.wrong(
+                "KC0307",
+                problem,
+                label="of the other family",
+                consequence=f"this next hop, and what follows, is left out: {kept}"
+                if found or leads
+                else "the route has no way: the kernel refuses it",
+            )
+            reader.rest()
+            return (tuple(found), family) if found or leads else REFUSED
+
+
+def _mismatch(reader: Reader, option: str, family: str, own: str) -> str:
+    """What is wrong with a next hop's ``option`` of family ``own``, empty where nothing is."""
+    if family == own:
+        return ""
+    if option == "realms":
+        return "realms are of IPv4 only"
+    if family == "inet" and reader.target == "krun":
+        return ""  # RFC 8950: IPv4 by way of an IPv6 neighbour
+    return "IPv4 and IPv6 do not mix in a route"
 
 
 def _hop(reader: Reader, option: str, given: dict[str, Any]) -> Refused | None:
+    """One option of a next hop with its value; that of ``via`` together with its family."""
     value: Any
     field = option
     if option == "via":
         value = address(reader, option)
-        value = value if isinstance(value, Refused) else value[0]
     elif option in ("dev", "oif"):
         field, value = "device", interface(reader)
     elif option == "weight":

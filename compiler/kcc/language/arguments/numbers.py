@@ -31,6 +31,23 @@ def integer(text: str) -> int | None:
     return -value if text.lstrip(BLANKS)[:1] == "-" else value
 
 
+def empty(reader: Reader, text: str) -> bool:
+    """Whether ``text`` holds nothing but blanks, which keepalived takes for 0; said as a warning."""
+    if text.strip(BLANKS):
+        return False
+    from kcc.diagnostics.model import Severity
+
+    reader.wrong(
+        "KC0302",
+        f"`{reader.name}` has an empty word where a number is meant",
+        label="nothing in it",
+        consequence="keepalived takes it for 0",
+        help="write the number",
+        severity=Severity.WARNING,
+    )
+    return True
+
+
 def leading_digits(text: str) -> str:
     """The digits that ``text`` starts with: ``10`` of ``10abc``."""
     end = 0
@@ -85,6 +102,12 @@ class IntArg(WordArg):
                 )
                 return self.zero
             return value
+        if value is None and not text.strip(BLANKS):
+            if self.low <= 0 <= self.high and self.zero is None and empty(reader, text):
+                return 0
+            value = 0
+            if self.zero is not None and self.low <= 0:
+                return self.word(reader, "0")
         if value is None:
             return self._not_a_number(reader, text)
         if self.clamp:
@@ -100,7 +123,7 @@ class IntArg(WordArg):
         reader.wrong(
             "KC0303",
             f"`{reader.name}` must be {span_words(self.low, self.high)}",
-            label=f"{_short(text)} is out of range",
+            label=f"{_short(text) or 'an empty word counts as 0, which'} is out of range",
             consequence=consequence,
         )
         return REFUSED if self.instead is None else self.instead
@@ -130,10 +153,10 @@ class DecimalArg(WordArg):
     smallest unit (``places`` 6 of seconds: microseconds), times ``scale``.
 
     More decimals are an error and rounded half up; with text behind the digits keepalived takes the leading digits as a count of the
-    smallest unit. ``zero``: what 0 becomes, with an error. ``whole``: the last release that takes no decimals.
+    smallest unit. ``zero``: what 0 becomes, with an error.
     """
 
-    __slots__ = ("high", "low", "places", "scale", "unit", "whole", "zero")
+    __slots__ = ("high", "low", "places", "scale", "unit", "zero")
 
     def __init__(
         self,
@@ -144,7 +167,6 @@ class DecimalArg(WordArg):
         unit: str = "s",
         scale: int = 1,
         zero: int | None = None,
-        whole: str = "",
     ) -> None:
         super().__init__(f"DEC({low}..{high},{places})", f"a number of {_UNITS[unit]} from {low} to {high}")
         self.low = _fixed(low, places)
@@ -153,18 +175,11 @@ class DecimalArg(WordArg):
         self.unit = unit
         self.scale = scale
         self.zero = zero
-        self.whole = whole
 
     def word(self, reader: Reader, text: str) -> Any:
         if text.isdigit() and text.isascii() and len(text) < 12:
             value = int(text) * 10**self.places
         else:
-            if self.whole and reader.target == self.whole and integer(text) is None:
-                return reader.wrong(
-                    "KC0302",
-                    f"`{reader.name}` takes a whole number of {_UNITS[self.unit]} in {self.whole.replace('-', ' ')}",
-                    label=f"`{_short(text)}` is not one",
-                )
             parsed = self._parse(reader, text)
             if parsed is None:
                 return REFUSED
@@ -265,6 +280,8 @@ class NumArg(WordArg):
 
     def word(self, reader: Reader, text: str) -> Any:
         value = c_integer(text)
+        if value is None and self.low <= 0 <= self.high and empty(reader, text):
+            return 0
         if value is None or not self.low <= value <= self.high:
             return reader.wrong(
                 "KC0303" if value is not None else "KC0302",

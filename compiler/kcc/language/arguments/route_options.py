@@ -5,14 +5,17 @@ Each reads what stands behind the option that was taken last and returns the val
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kcc.language.arguments.addresses import parse_ip, parse_prefix
 from kcc.language.arguments.base import REFUSED, Reader, Refused
-from kcc.language.arguments.numbers import U32_MAX, c_integer
+from kcc.language.arguments.numbers import U32_MAX, c_integer, empty
 from kcc.language.arguments.tables import REALMS, table_name
 from kcc.language.arguments.words import ifname_problem
 from kir.model import Realms
+
+if TYPE_CHECKING:
+    from kcc.diagnostics.model import Severity
 
 EXIT = "keepalived exits with status 2 here and starts nothing"
 _UNITS_US = {
@@ -38,6 +41,8 @@ def number(reader: Reader, option: str, low: int = 0, high: int = U32_MAX) -> An
     if isinstance(text, Refused):
         return REFUSED
     value = c_integer(text)
+    if value is None and low == 0 and empty(reader, text):
+        return 0
     if value is None or not low <= value <= high:
         return reader.wrong("KC0303", f"`{option}` must be {low} to {high}", label=f"`{text}` is not")
     return value
@@ -140,6 +145,13 @@ def locked(reader: Reader) -> bool:
     return True
 
 
+def _logged(reader: Reader) -> Severity | None:
+    """2.2.7 only writes to its log that it cuts a time."""
+    from kcc.diagnostics.model import Severity
+
+    return Severity.WARNING if reader.target == "keepalived-2.2.7" else None
+
+
 def duration(reader: Reader, option: str) -> Any:
     """A time with a unit, or in the kernel's raw unit, in microseconds; one beyond 200 ms to 120 s is cut with an error."""
     text = word(reader)
@@ -161,6 +173,18 @@ def duration(reader: Reader, option: str) -> Any:
             label=f"`{text}` is not",
             help="write seconds as `1.5s`, or `300ms`",
         )
+    step = factor if not unit else 1000
+    assert step is not None
+    if reader.target != "krun" and len(digits.partition(".")[2]) > (
+        3 if unit and not unit.startswith("m") else 0
+    ):
+        value = (2 * value + step) // (2 * step) * step
+        reader.wrong(
+            "KC0310",
+            f"`{option}` has too many decimals",
+            label=f"used as {min(max(value, RTT_MIN_US), RTT_MAX_US) / 1000:g} ms",
+            consequence="rounded: keepalived takes whole milliseconds, and seconds with at most three decimals",
+        )
     used = min(max(value, RTT_MIN_US), RTT_MAX_US)
     if used != value:
         reader.wrong(
@@ -168,5 +192,6 @@ def duration(reader: Reader, option: str) -> Any:
             f"`{option}` must be 200 ms to 120 s",
             label=f"used as {used // 1000} ms",
             consequence=f"{used // 1000} ms is used instead",
+            severity=_logged(reader),
         )
     return used

@@ -211,7 +211,12 @@ class _Route:
         if word == "encap":
             return self._put("encap", encap(reader))
         if word == "nexthop":
-            return self._put("nexthops", nexthops(reader))
+            leads = "via" in self.given or "device" in self.given
+            hops = nexthops(reader, self.family, leads=leads)
+            if isinstance(hops, Refused):
+                return REFUSED
+            self.family = hops[1]
+            return self._put("nexthops", hops[0])
         if word == "realms":
             return self._put("realms", options.realms(reader), "inet")
         if word == "expires":
@@ -224,7 +229,16 @@ class _Route:
             return self._destination(value)
         if word == "from":
             found = options.prefix(reader, value, word)
-            return REFUSED if isinstance(found, Refused) else self._put("source_prefix", found[0], found[1])
+            if isinstance(found, Refused):
+                return REFUSED
+            if found[1] != "inet6":
+                return reader.wrong(
+                    "KC0307",
+                    "`from` is for IPv6 routes only",
+                    label="an IPv4 prefix",
+                    help="route by source with a rule: `from PREFIX table NAME`",
+                )
+            return self._put("source_prefix", found[0], found[1])
         if word == "congctl":
             self.given.update(congctl=value, congctl_lock=bool(text))
             return None

@@ -9,8 +9,8 @@ from typing import Any
 
 from kcc.language.arguments import route_options as options
 from kcc.language.arguments.base import REFUSED, Arg, Reader, Refused
-from kcc.language.arguments.numbers import U32_MAX, c_integer
-from kcc.language.arguments.routes import ANYWHERE
+from kcc.language.arguments.numbers import BLANKS, S32_MAX, U32_MAX, c_integer
+from kcc.language.arguments.routes import ANYWHERE, RTPROT_KEEPALIVED
 from kcc.language.arguments.tables import DSFIELDS, GROUPS, IP_PROTOCOLS, TABLES, table_name
 from kir.model import Range, Rule
 
@@ -51,6 +51,7 @@ _OTHERS = (
 )
 OPTIONS = (*_OTHERS, *_BARE_ACTIONS, *_PRIORITY, *_RANGES)
 _U64 = 0xFFFFFFFFFFFFFFFF
+_MOST_IPPROTO = 127
 _ACTION_HELP = "write `table NAME`, `goto N`, `blackhole`, `unreachable` or `prohibit`"
 
 
@@ -72,7 +73,7 @@ class RuleArg(Arg):
         problem = state.problem()
         if problem is not None:
             return reader.wrong("KC0307", problem[0], at=start, label="this rule", help=problem[1])
-        return state.made()
+        return state.made(start)
 
 
 class _Rule:
@@ -91,7 +92,7 @@ class _Rule:
         """One selector or action with its value."""
         reader = self.reader
         if word == "type":
-            return None
+            return self._typed()
         if word == "not":
             self.given["inverted"] = True
             return None
@@ -126,6 +127,25 @@ class _Rule:
         if word == "ip_proto":
             help_ = "write `ipproto`: keepalived does not know the manual's spelling"
         return reader.wrong("KC0311", f"`{word}` is not an option of a rule", label="unknown", help=help_)
+
+    def _typed(self) -> Refused | None:
+        """``type``: one of the actions that stand for themselves, or ``goto``, must follow."""
+        reader = self.reader
+        word = options.word(reader)
+        if isinstance(word, Refused):
+            return REFUSED
+        if word in _BARE_ACTIONS:
+            self.actions.append(word)
+            return None
+        if word == "goto":
+            self.actions.append("goto")
+            return self._put("goto", options.number(reader, word))
+        return reader.wrong(
+            "KC0311",
+            f"`{word}` is not an action that may follow `type`",
+            label="unknown here",
+            help="leave `type` out, or write `type blackhole`, `unreachable`, `prohibit`, `nop` or `goto N`",
+        )
 
     def _put(self, field: str, value: Any, family: str | None = None) -> Refused | None:
         """Keep a value that was read; ``family``: the one that it is of."""
@@ -181,7 +201,7 @@ class _Rule:
         if word in ("suppress_prefixlength", "sup_pl"):
             return self._put("suppress_prefixlength", options.number(reader, word, 0, 128))
         if word in ("suppress_ifgroup", "sup_group"):
-            return self._put("suppress_ifgroup", options.named(reader, word, GROUPS, U32_MAX))
+            return self._put("suppress_ifgroup", options.named(reader, word, GROUPS, S32_MAX))
         value = options.word(reader)
         if isinstance(value, Refused):
             return REFUSED
@@ -195,9 +215,23 @@ class _Rule:
         self._protocol(word, value)
         return None
 
+    def _most_ipproto(self) -> int:
+        return 255 if self.reader.target == "krun" else _MOST_IPPROTO
+
     def _protocol(self, word: str, value: str) -> None:
         """``ipproto`` and ``protocol``: a bad value costs only the option."""
-        found = table_name(value, IP_PROTOCOLS, 255) if value else None
+        text = value.lstrip(BLANKS)
+        found = table_name(text, IP_PROTOCOLS, 255) if text else None
+        if word == "ipproto" and text.isdigit() and found is not None and int(text) > self._most_ipproto():
+            name = next((n for n, number in IP_PROTOCOLS.items() if number == int(text)), None)
+            self.reader.wrong(
+                "KC0303",
+                f"keepalived takes `ipproto` as a number only to {_MOST_IPPROTO}",
+                label=f"`{text}` is above it",
+                consequence="the option is dropped: the rule is for every protocol",
+                help=f"write `ipproto {name}`" if name else "write the protocol's name, as in /etc/protocols",
+            )
+            return
         if found is None or (word == "protocol" and isinstance(found, str)):
             self.reader.wrong(
                 "KC0303",
@@ -240,12 +274,26 @@ class _Rule:
             if "priority" not in given:
                 return "a rule with `goto` needs a `preference` of its own", "write `preference N`"
             return "`goto` leads forwards only", "write a number above the rule's own `preference`"
-        if action != "table" and ("suppress_prefixlength" in given or "suppress_ifgroup" in given):
-            return "a suppressor needs a table", "write `table NAME`, or remove it"
+        if action not in ("table", "l3mdev"):
+            for option in ("suppress_prefixlength", "suppress_ifgroup", "realms"):
+                if option in given:
+                    return f"`{option}` needs a table", "write `table NAME`, or remove it"
         return None
 
-    def made(self) -> Rule:
-        """The rule that was read."""
+    def made(self, start: int) -> Rule:
+        """The rule that was read, from word ``start`` on."""
+        if (
+            self.given.get("track", True)
+            and self.given.get("protocol", RTPROT_KEEPALIVED) != RTPROT_KEEPALIVED
+        ):
+            self.reader.wrong(
+                "KC0310",
+                "the protocol of a rule that is watched is keepalived's own",
+                at=start,
+                consequence=f"`protocol {RTPROT_KEEPALIVED}` is used instead",
+                help="add `no_track`, or leave `protocol` out",
+            )
+            self.given["protocol"] = RTPROT_KEEPALIVED
         action = self.actions[0]
         l3mdev = action == "l3mdev"
         return Rule(

@@ -6,6 +6,7 @@ command with its parameters, which is split once more with quotes and escapes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kcc.language.arguments.base import REFUSED, Arg, Reader
@@ -22,6 +23,25 @@ def split_quoted(text: str) -> tuple[list[tuple[str, int, int]], bool]:
 
     Gives the words with their offsets and whether all quotes were closed.
     """
+    return _split(text, lambda text, at: (text[at - 1 : at + 1], at + 1))
+
+
+def split_escaped(text: str) -> tuple[list[str], bool]:
+    """Split a command into its arguments: both quote kinds group and vanish, escapes are undone.
+
+    Escapes: ``\\a \\b \\E \\f \\n \\r \\t \\v``, ``\\NNN`` octal, ``\\xHH``, ``\\cX`` control, ``\\C`` is C itself.
+    """
+    words, closed = _split(text, _escape)
+    return [word for word, _start, _end in words], closed
+
+
+def _split(
+    text: str, escape: Callable[[str, int], tuple[str, int]]
+) -> tuple[list[tuple[str, int, int]], bool]:
+    """The words of ``text`` with their offsets, and whether all quotes were closed.
+
+    ``escape``: what stands for the escape whose character is ``text[at]`` (behind the backslash), and where reading goes on.
+    """
     words: list[tuple[str, int, int]] = []
     at, end = 0, len(text)
     closed = True
@@ -35,8 +55,8 @@ def split_quoted(text: str) -> tuple[list[tuple[str, int, int]], bool]:
         while at < end:
             char = text[at]
             if char == "\\" and at + 1 < end:
-                piece.append(text[at : at + 2])
-                at += 2
+                value, at = escape(text, at + 1)
+                piece.append(value)
                 continue
             if quote:
                 if char == quote:
@@ -52,43 +72,6 @@ def split_quoted(text: str) -> tuple[list[tuple[str, int, int]], bool]:
             at += 1
         closed = closed and not quote
         words.append(("".join(piece), start, at))
-    return words, closed
-
-
-def split_escaped(text: str) -> tuple[list[str], bool]:
-    """Split a command into its arguments: both quote kinds group and vanish, escapes are undone.
-
-    Escapes: ``\\a \\b \\E \\f \\n \\r \\t \\v``, ``\\NNN`` octal, ``\\xHH``, ``\\cX`` control, ``\\C`` is C itself.
-    """
-    words: list[str] = []
-    at, end = 0, len(text)
-    closed = True
-    while at < end:
-        if text[at] in " \t":
-            at += 1
-            continue
-        piece: list[str] = []
-        quote = ""
-        while at < end:
-            char = text[at]
-            if char == "\\" and at + 1 < end:
-                value, at = _escape(text, at + 1)
-                piece.append(value)
-                continue
-            at += 1
-            if quote:
-                if char == quote:
-                    quote = ""
-                else:
-                    piece.append(char)
-            elif char in "\"'":
-                quote = char
-            elif char in " \t":
-                break
-            else:
-                piece.append(char)
-        closed = closed and not quote
-        words.append("".join(piece))
     return words, closed
 
 

@@ -16,7 +16,7 @@ from kcc.language.arguments.addresses import (
     said_cut,
 )
 from kcc.language.arguments.base import REFUSED, Arg, Reader, Refused
-from kcc.language.arguments.numbers import U32_MAX, integer
+from kcc.language.arguments.numbers import U32_MAX, empty, integer
 from kcc.language.arguments.words import respelt
 from kcc.language.parsed import GroupLine, MethodValue, ServerHead
 
@@ -104,7 +104,7 @@ class GroupArg(Arg):
         port = 0
         if reader.more():
             text = reader.take()
-            number = integer(text)
+            number = 0 if empty(reader, text) else integer(text)
             if number is None or not 0 <= number <= 65535:
                 return bad_port(reader, text)
             port = number
@@ -300,7 +300,7 @@ class TimeoutsArg(Arg):
                 reader.missing("a number of seconds", consequence=f"the timeout `{name}` is not set")
                 break
             text = reader.take()
-            value = integer(text)
+            value = 0 if empty(reader, text) else integer(text)
             if value is None or not 0 <= value <= TIMEOUT_MAX:
                 reader.wrong(
                     "KC0303",

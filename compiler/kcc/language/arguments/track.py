@@ -6,7 +6,7 @@ from typing import Any
 
 from kcc.language.arguments.addresses import IP
 from kcc.language.arguments.base import REFUSED, Arg, Reader
-from kcc.language.arguments.numbers import DecimalArg, integer
+from kcc.language.arguments.numbers import DecimalArg, empty, integer
 from kcc.language.arguments.words import IFNAME, IfnameArg
 from kcc.language.parsed import DelayLine, PeerLine, TrackLine
 
@@ -47,6 +47,8 @@ def read_weight(reader: Reader, most: int, clamp: int = 0) -> Any:
     """The next word as a weight from ``-most`` to ``most``; one of ``±clamp`` is used as ``±most``, with an error."""
     text = reader.take()
     value = integer(text)
+    if value is None and empty(reader, text):
+        return 0
     if value is not None and -most <= value <= most:
         return value
     if value is not None and clamp and abs(value) == clamp:
@@ -88,7 +90,8 @@ class TrackArg(Arg):
         if word != "weight":
             from kcc.language.arguments.numbers import integer as number
 
-            help = f"write `{name} weight {word}`" if number(word) is not None else "write one name a line"
+            value = word.removeprefix("weight").lstrip("=:")
+            help = f"write `{name} weight {value}`" if number(value) is not None else "write one name a line"
             return reader.wrong(
                 "KC0311", f"`{word}` is not an option here", label="`weight` is expected", help=help
             )
@@ -155,6 +158,18 @@ class DelayArg(Arg):
         name = IFNAME.read(reader)
         if name is REFUSED:
             return REFUSED
+        if not reader.more():
+            from kcc.diagnostics.model import Severity
+
+            return reader.wrong(
+                "KC0301",
+                f"no delay is given for `{name}`",
+                at=len(reader.words),
+                label="missing here",
+                consequence="keepalived drops the line with a word in its log",
+                help=f"write `{name} SECONDS`",
+                severity=Severity.WARNING,
+            )
         down = _DELAY.read(reader)
         up = _DELAY.read(reader) if reader.more() and down is not REFUSED else 0
         if down is REFUSED or up is REFUSED:

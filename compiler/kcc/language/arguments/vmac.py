@@ -8,10 +8,11 @@ import msgspec
 
 from kcc.language.arguments.addresses import parse_prefix
 from kcc.language.arguments.base import Arg, Reader
-from kcc.language.arguments.numbers import U32_MAX
+from kcc.language.arguments.numbers import S32_MAX
 from kcc.language.arguments.tables import GROUPS, table_name
 from kcc.language.arguments.words import ifname_problem
 
+MODES = ("bridge", "private", "vepa")
 _HEX = frozenset("0123456789abcdef")
 _RFC = ("00:00:5e:00:01:", "00:00:5e:00:02:")  # RFC 9568 section 7.3
 
@@ -55,7 +56,7 @@ class LinkArg(Arg):
                     break
                 value = reader.take()
                 self._name(reader, value, given) if word == "name" else self._group(reader, value, given)
-            elif not (self._ipvlan(word, given) if self.ipvlan else self._vmac(reader, word, given)):
+            elif not (self._ipvlan(reader, word, given) if self.ipvlan else self._vmac(reader, word, given)):
                 self._name(reader, word, given)
         return IpvlanValue(**given) if self.ipvlan else VmacValue(**given)
 
@@ -65,32 +66,34 @@ class LinkArg(Arg):
             return True
         if ":" not in word:
             return False
-        parts = word.lower().split(":")
-        mac = ":".join(part.rjust(2, "0") for part in parts)
-        good = len(parts) in (5, 6) and all(0 < len(p) <= 2 and set(p) <= _HEX for p in parts)
-        if not good or int(parts[0], 16) & 1 or (len(parts) == 6 and mac.startswith(_RFC)):
-            reader.wrong(
-                "KC0307",
-                "a MAC address here has five octets (the VRID is the sixth) or six, and is no multicast address",
-                label=f"`{word}` is not usable",
-                consequence="ignored; the RFC's address is used",
-            )
+        if "mac" in given:
+            _twice(reader, "a MAC address", word)
             return True
-        given["mac"] = mac
+        mac = mac_address(reader, word)
+        if mac is not None:
+            given["mac"] = mac
         return True
 
-    def _ipvlan(self, word: str, given: dict[str, Any]) -> bool:
-        if word in ("bridge", "private", "vepa"):
-            given["mode"] = word
+    def _ipvlan(self, reader: Reader, word: str, given: dict[str, Any]) -> bool:
+        if word in MODES:
+            if "mode" in given:
+                _twice(reader, "a mode", word)
+            given.setdefault("mode", word)
             return True
         found = parse_prefix(word)
         if found is None or found[3]:
             return False
+        if "address" in given:
+            _twice(reader, "an address", word)
+            return True
         given["address"], given["prefix"] = found[0], found[2]
         return True
 
     def _name(self, reader: Reader, word: str, given: dict[str, Any]) -> None:
-        problem = "stands there twice" if "name" in given else ifname_problem(word)
+        if "name" in given:
+            _twice(reader, "the name of an interface", word)
+            return
+        problem = ifname_problem(word)
         if problem is None:
             given["name"] = word
             return
@@ -102,7 +105,7 @@ class LinkArg(Arg):
         )
 
     def _group(self, reader: Reader, word: str, given: dict[str, Any]) -> None:
-        group = table_name(word, GROUPS, U32_MAX) if word else None
+        group = table_name(word, GROUPS, S32_MAX) if word else None
         if group is None:
             reader.wrong(
                 "KC0307",
@@ -112,6 +115,31 @@ class LinkArg(Arg):
             )
             return
         given["group"] = group
+
+
+def mac_address(reader: Reader, word: str) -> str | None:
+    """A MAC address of five or six octets, or None after saying what is wrong with it."""
+    parts = word.lower().split(":")
+    mac = ":".join(part.rjust(2, "0") for part in parts)
+    good = len(parts) in (5, 6) and all(0 < len(p) <= 2 and set(p) <= _HEX for p in parts)
+    if good and not int(parts[0], 16) & 1 and not (len(parts) == 6 and mac.startswith(_RFC)):
+        return mac
+    reader.wrong(
+        "KC0307",
+        "a MAC address here has five octets (the VRID is the sixth) or six, and is no multicast address",
+        label=f"`{word}` is not usable",
+        consequence="ignored; the RFC's address is used",
+    )
+    return None
+
+
+def _twice(reader: Reader, what: str, word: str) -> None:
+    reader.wrong(
+        "KC0307",
+        f"`{reader.name}` takes {what} once",
+        label=f"`{word}` is not used",
+        consequence="the word is ignored",
+    )
 
 
 USE_VMAC = LinkArg(ipvlan=False)

@@ -115,6 +115,7 @@ class StringArg(WordArg):
         if self.most and len(text) * 4 > self.most and len(octets(text)) > self.most:
             if self.cut:
                 kept = octets(text)[: self.most].decode("utf-8", "surrogateescape")
+                reader.shortened = True
                 reader.wrong(
                     "KC0309",
                     f"`{reader.name}` holds at most {self.most} characters",
@@ -146,7 +147,15 @@ class DomainArg(StringArg):
 
     def word(self, reader: Reader, text: str) -> Any:
         if text == "." or (text and not text.startswith(".") and ".." not in text):
-            return text
+            if text[1:2] != "." or reader.target == "krun":
+                return text
+            return reader.wrong(
+                "KC0307",
+                f"keepalived takes no domain name whose first label has one character, as `{text}`",
+                label="taken for an empty label",
+                consequence="ignored; the question is about the root",
+                help="ask for another name; krun takes this one",
+            )
         return reader.wrong(
             "KC0307",
             f"`{text}` is not a domain name",
@@ -179,7 +188,16 @@ class IfnameArg(WordArg):
             "KC0309" if len(text) > IFNAME_MAX else "KC0307",
             f"an interface name {problem}",
             label="no interface can have this name",
+            help=alias_help(text),
         )
+
+
+def alias_help(text: str) -> str | None:
+    """What to do about the name of an alias (``eth0:1``), which has been a label of an address since Linux 2.2."""
+    link, colon, number = text.partition(":")
+    if not colon or not number.isalnum() or ifname_problem(link) is not None:
+        return None
+    return f"write `{link}`; `{text}` is no interface but a label: `label {text}` behind the address"
 
 
 def ifname_problem(text: str) -> str | None:

@@ -94,8 +94,8 @@ def _url(*more: Keyword) -> Keyword:
         RUN,
         "One request and what its reply must be.",
         (
-            leaf("path", STRING, RUN, "", "Path that is asked for.", required=True),
-            leaf("digest", DIGEST, RUN, "not checked", "MD5 digest of the page."),
+            leaf("path", STRING, RUN, "", "Path that is asked for.", required=True, repeat=Repeat.REPLACE),
+            leaf("digest", DIGEST, RUN, "not checked", "MD5 digest of the page.", repeat=Repeat.FIRST),
             leaf(
                 "status_code",
                 STATUS,
@@ -103,7 +103,7 @@ def _url(*more: Keyword) -> Keyword:
                 "200-299",
                 "Status codes that are good.",
                 repeat=Repeat.ADD,
-                missing=IGNORED,
+                missing=Missing.SILENT,
             ),
             leaf(
                 "virtualhost",
@@ -112,7 +112,7 @@ def _url(*more: Keyword) -> Keyword:
                 "that of the checker, else of the real server, else of the virtual server",
                 "Value of the Host header.",
                 missing=IGNORED,
-                repeat=Repeat.FIRST,
+                repeat=Repeat.REPLACE,
             ),
             leaf(
                 "regex",
@@ -121,6 +121,7 @@ def _url(*more: Keyword) -> Keyword:
                 "none",
                 "Expression that the page must match (PCRE2).",
                 missing=IGNORED,
+                repeat=Repeat.REPLACE,
             ),
             flag("regex_no_match", CARRIED, "off", "The page must not match."),
             leaf(
@@ -174,7 +175,7 @@ def _http(name: str, doc: str, more: tuple[Keyword, ...], url: Keyword) -> Keywo
                 "that of the real server, else of the virtual server",
                 "Value of the Host header.",
                 missing=IGNORED,
-                repeat=Repeat.FIRST,
+                repeat=Repeat.REPLACE,
             ),
             leaf(
                 "http_protocol",
@@ -255,7 +256,13 @@ SMTP_CHECK = block(
     "Say HELO to a mail server.",
     (
         leaf(
-            "helo_name", STRING, CARRIED, "smtpchecker.keepalived.org", "Name in the HELO.", missing=IGNORED
+            "helo_name",
+            STRING,
+            CARRIED,
+            "smtpchecker.keepalived.org",
+            "Name in the HELO.",
+            missing=IGNORED,
+            repeat=Repeat.REPLACE,
         ),
         *_connection(CARRIED),
         *_timing(CARRIED, "1", "1"),
@@ -353,6 +360,7 @@ BFD_CHECK = block(
             "",
             "The bfd_instance, defined earlier.",
             required=True,
+            repeat=Repeat.FIRST,
             missing=IGNORED,
             extra=Extra.REFUSED,
         ),

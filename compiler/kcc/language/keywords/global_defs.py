@@ -41,7 +41,7 @@ _MAIL = (
     leaf(
         "notification_email_from",
         STRING,
-        CARRIED,
+        RUN,
         "USER@HOSTNAME of the process",
         "Sender of alert mails.",
         missing=IGNORED,
@@ -50,14 +50,14 @@ _MAIL = (
     leaf(
         "smtp_server",
         SMTP_SERVER,
-        CARRIED,
+        RUN,
         "none (no mail is sent)",
         "Mail server for alerts, with its port.",
     ),
     leaf(
         "smtp_helo_name",
         STRING,
-        CARRIED,
+        RUN,
         "the name of the host",
         "Name said to the mail server.",
         missing=Missing.SILENT,
@@ -65,24 +65,28 @@ _MAIL = (
     leaf(
         "smtp_connect_timeout",
         UINT(0, 4294, zero=1),
-        CARRIED,
+        RUN,
         "30",
         "How long to wait for the mail server.",
         unit="seconds",
     ),
-    lines("notification_email", NAMES, CARRIED, "Addresses that get alert mails."),
+    lines("notification_email", NAMES, RUN, "Addresses that get alert mails."),
     leaf(
         "smtp_alert",
         MAYBE_BOOL,
-        CARRIED,
+        RUN,
         "VRRP off, real servers on, virtual servers off",
         "Send alert mails.",
     ),
-    leaf("smtp_alert_vrrp", MAYBE_BOOL, CARRIED, "smtp_alert", "Send alert mails about VRRP."),
-    leaf("smtp_alert_checker", MAYBE_BOOL, CARRIED, "smtp_alert", "Send alert mails about servers."),
-    flag("no_email_faults", CARRIED, "off", "No alert mail when an instance goes to FAULT."),
+    leaf("smtp_alert_vrrp", MAYBE_BOOL, RUN, "smtp_alert", "Send alert mails about VRRP."),
+    leaf("smtp_alert_checker", MAYBE_BOOL, RUN, "smtp_alert", "Send alert mails about servers."),
+    flag("no_email_faults", RUN, "off", "No alert mail when an instance goes to FAULT."),
     leaf(
-        "no_checker_emails", MAYBE_BOOL, CARRIED, "false", "No alert mails about servers at start and stop."
+        "no_checker_emails",
+        MAYBE_BOOL,
+        RUN,
+        "false",
+        "No alert mails about checks that leave their server what it is.",
     ),
 )
 
@@ -202,7 +206,7 @@ _VRRP_DEFAULTS = (
     leaf("vrrp_garp_master_repeat", UINT(zero=1), RUN, "5", "Gratuitous ARP messages in a burst."),
     leaf(
         "vrrp_garp_master_refresh",
-        _GARP_SECONDS,
+        UINT(),
         RUN,
         "0 (never)",
         "How often a master repeats gratuitous ARP.",

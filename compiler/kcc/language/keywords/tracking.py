@@ -14,7 +14,7 @@ from kcc.language.tree import CARRIED, RUN, Keyword, Missing, Repeat, block, fla
 _COUNT = UINT(1, 2147483647, instead=1)
 IGNORED = Missing.IGNORED
 
-_SCRIPT_SECONDS = SECONDS("0", "4294", 3, zero=1, whole="keepalived-2.2.7")
+_SCRIPT_SECONDS = SECONDS("0", "4294", 3, zero=1)
 VRRP_SCRIPT = block(
     "vrrp_script",
     NAME,
@@ -68,6 +68,7 @@ VRRP_TRACK_PROCESS = block(
             "",
             "Name of the process, with parameters.",
             required=True,
+            repeat=Repeat.FIRST,
         ),
         leaf(
             "param_match",
@@ -83,6 +84,8 @@ VRRP_TRACK_PROCESS = block(
             "0 (missing means FAULT)",
             "What it adds to the priority.",
             missing=IGNORED,
+            repeat=Repeat.FIRST,
+            open=(0, False),
         ),
         leaf("quorum", UINT(1, 65535), CARRIED, "1", "How many of the process must run."),
         leaf("quorum_max", UINT(0, 65535), CARRIED, "no limit", "How many of the process may run."),
@@ -101,7 +104,16 @@ TRACK_FILE = block(
     "A file that holds a number which is added to priorities.",
     (
         leaf("file", PATH, CARRIED, "", "The file.", required=True, missing=IGNORED, repeat=Repeat.FIRST),
-        leaf("weight", WeightArg(254), CARRIED, "1", "What the number is multiplied by.", missing=IGNORED),
+        leaf(
+            "weight",
+            WeightArg(254),
+            CARRIED,
+            "1",
+            "What the number is multiplied by.",
+            missing=IGNORED,
+            repeat=Repeat.FIRST,
+            open=(1, False),
+        ),
         leaf("init_file", INIT_FILE, CARRIED, "the file is not created", "Create the file with this number."),
     ),
     repeat=Repeat.UNIQUE,

@@ -87,7 +87,14 @@ def _timing(inherited: str = "") -> tuple[Keyword, ...]:
 
 
 _SNMP_NAME = leaf(
-    "snmp_name", STRING, CARRIED, "none", "Name in SNMP tables.", missing=IGNORED, extra=Extra.REFUSED
+    "snmp_name",
+    STRING,
+    CARRIED,
+    "none",
+    "Name in SNMP tables.",
+    missing=IGNORED,
+    extra=Extra.REFUSED,
+    repeat=Repeat.REPLACE,
 )
 _OF_SERVICE = "that of the virtual server"
 
@@ -115,7 +122,7 @@ REAL_SERVER = block(
         leaf(
             "smtp_alert",
             MAYBE_BOOL,
-            CARRIED,
+            RUN,
             "smtp_alert_checker, else smtp_alert, else on",
             "Send alert mails about this server.",
         ),
@@ -126,6 +133,7 @@ REAL_SERVER = block(
             _OF_SERVICE,
             "Value of the Host header of HTTP checks.",
             missing=IGNORED,
+            repeat=Repeat.REPLACE,
         ),
         _SNMP_NAME,
         *CHECKERS,
@@ -199,11 +207,19 @@ VIRTUAL_SERVER = block(
         leaf(
             "smtp_alert",
             MAYBE_BOOL,
-            CARRIED,
+            RUN,
             "smtp_alert_checker, else smtp_alert, else off",
             "Send alert mails about this service.",
         ),
-        leaf("virtualhost", STRING, RUN, "none", "Value of the Host header of HTTP checks.", missing=IGNORED),
+        leaf(
+            "virtualhost",
+            STRING,
+            RUN,
+            "none",
+            "Value of the Host header of HTTP checks.",
+            missing=IGNORED,
+            repeat=Repeat.REPLACE,
+        ),
         _SNMP_NAME,
         flag("alpha", RUN, "off", "Servers are down until their checks succeed."),
         flag("omega", RUN, "off", "Run the scripts for down and lost quorum at stop too."),
@@ -243,7 +259,7 @@ VIRTUAL_SERVER_GROUP = lines(
     missing=Missing.EXITS,
 )
 
-_ONCE = {"missing": IGNORED, "repeat": Repeat.FIRST}
+_ONCE = {"missing": IGNORED, "repeat": Repeat.REPLACE}
 SSL = block(
     "SSL",
     (),
@@ -255,5 +271,5 @@ SSL = block(
         leaf("certificate", PATH, CARRIED, "none", "File of the client's certificate.", **_ONCE),
         leaf("key", PATH, CARRIED, "none", "File of the client's key.", **_ONCE),
     ),
-    repeat=Repeat.MERGE,
+    repeat=Repeat.REPLACE,
 )

@@ -48,7 +48,7 @@ VRRP_SYNC_GROUP = block(
         leaf(
             "smtp_alert",
             MAYBE_BOOL,
-            CARRIED,
+            RUN,
             "smtp_alert_vrrp, else smtp_alert, else off",
             "Send alert mails about this group.",
         ),
@@ -106,18 +106,18 @@ GARP_GROUP = block(
 TRACK_GROUP = block(
     "track_group",
     NAME,
-    CARRIED,
+    RUN,
     "Instances whose state static addresses, routes and rules follow.",
-    (lines("group", NAMES, CARRIED, "Members.", repeat=Repeat.FIRST, required=True),),
+    (lines("group", NAMES, RUN, "Members.", repeat=Repeat.FIRST, required=True),),
     repeat=Repeat.UNIQUE,
     missing=Missing.IGNORED,
     extra=Extra.REFUSED,
 )
 
 STATIC = (
-    lines("static_ipaddress", STATIC_ADDRESS, CARRIED, "Addresses that the director always has."),
-    lines("static_routes", STATIC_ROUTE, CARRIED, "Routes that the director always has."),
-    lines("static_rules", STATIC_RULE, CARRIED, "Routing rules that the director always has."),
+    lines("static_ipaddress", STATIC_ADDRESS, RUN, "Addresses that the director always has."),
+    lines("static_routes", STATIC_ROUTE, RUN, "Routes that the director always has."),
+    lines("static_rules", STATIC_RULE, RUN, "Routing rules that the director always has."),
 )
 
 INTERFACES = (

@@ -64,6 +64,7 @@ _STATE = (
         RUN,
         "3 for IPv6, else vrrp_version",
         "VRRP version (2: RFC 3768, 3: RFC 9568).",
+        sticky="*",
     ),
     leaf(
         "priority",
@@ -218,8 +219,8 @@ _ADDRESSES = (
     flag(
         "promote_secondaries", RUN, "off", "A deleted primary address makes a secondary one primary (sysctl)."
     ),
-    lines("virtual_routes", ROUTE_LINE, CARRIED, "Routes that the master has."),
-    lines("virtual_rules", RULE_LINE, CARRIED, "Routing rules that the master has."),
+    lines("virtual_routes", ROUTE_LINE, RUN, "Routes that the master has."),
+    lines("virtual_rules", RULE_LINE, RUN, "Routing rules that the master has."),
 )
 
 _LINK = (
@@ -229,6 +230,7 @@ _LINK = (
         CARRIED,
         "off",
         "Use the virtual router's MAC address (RFC 9568 section 7.3).",
+        repeat=Repeat.JOIN,
     ),
     flag("use_vmac_addr", CARRIED, "off", "Put addresses of other interfaces on VMACs too."),
     flag("vmac_xmit_base", CARRIED, "off", "Send adverts from the interface below the VMAC."),
@@ -238,6 +240,7 @@ _LINK = (
         CARRIED,
         "off",
         "Put the addresses on an ipvlan.",
+        repeat=Repeat.FIRST,
     ),
     leaf("vrf", IFNAME, CARRIED, "none", "VRF that a unicast instance without an interface belongs to."),
     flag("dont_track_primary", RUN, "off", "The state of the own interface does not matter."),
@@ -271,7 +274,7 @@ _GARP = (
     ),
     leaf(
         "garp_master_refresh",
-        _GARP_SECONDS,
+        UINT(),
         RUN,
         "vrrp_garp_master_refresh",
         "How often a master repeats gratuitous ARP; 0: never.",
@@ -409,7 +412,7 @@ _TELLING = (
     leaf(
         "smtp_alert",
         MAYBE_BOOL,
-        CARRIED,
+        RUN,
         "smtp_alert_vrrp, else smtp_alert, else off",
         "Send alert mails about this instance.",
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from kcc.language.parsed import versions
 from kcc.lower.lvs.http import lower_urls
 from kcc.lower.lvs.watched import bfd_check, file_check
 from kcc.lower.scope import wrote
@@ -26,13 +27,14 @@ from kir.model import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kcc.language.parsed import Node
+    from kcc.language.parsed import Field, Node
     from kcc.lower.lvs.draft import ServerDraft
 
 SECOND = 1_000_000
 DELAY_LOOP_US = 60 * SECOND
 CONNECT_TIMEOUT_US = 5 * SECOND
 DNS_PORT = 53
+_CONNECTION = ("connect_ip", "connect_port", "bindto", "bind_port", "bind_if", "fwmark", "connect_timeout")
 # What a kind of check does where nobody says anything (keepalived.conf(5)): retries and the delay before one.
 _RETRY = {"MISC_CHECK": 0, "DNS_CHECK": 3}
 _BEFORE_RETRY_US = {"HTTP_GET": 3 * SECOND, "SSL_GET": 3 * SECOND}
@@ -46,9 +48,11 @@ def lower_checkers(server: ServerDraft, blocks: list[Node]) -> tuple[Checker, ..
         make = _KINDS.get(kind)
         if make is None:
             continue
-        # The old form of SMTP_CHECK: each `host` is a check of its own, and takes only the name in the HELO from outside.
-        hosts = node.children("host") if kind == "SMTP_CHECK" and node.blocks else ()
-        for block in hosts or (node,):
+        # The old form of SMTP_CHECK: each `host` is a check of its own, and takes only the name in the HELO from outside;
+        # beside them the block itself is one only where it says whom to ask.
+        hosts = node.children("host") if kind == "SMTP_CHECK" and node.blocks else []
+        own = not hosts or any(name in node.fields for name in _CONNECTION)
+        for block in (*((node,) if own else ()), *hosts):
             made = _smtp(server, block, node) if block is not node else make(server, node)
             if made is not None:
                 server.pool.scope.nodes[f"{server.path}/checker/{kind} {len(found)}"] = block
@@ -101,25 +105,17 @@ def _endpoint(server: ServerDraft, node: Node) -> Endpoint | None:
         timeout = CONNECT_TIMEOUT_US
     if not node.fields and not _link_local(server.address):
         return Endpoint(address=server.address, port=server.port, timeout_us=timeout)
-    get = node.get
-    address, source, link = get("connect_ip", server.address), get("bindto"), get("bind_if")
+    get, link = node.get, node.get("bind_if")
+    address, source = _addresses(server, node)
+    if address is None:
+        return None
     if _link_local(address) and link is None:
         server.pool.scope.say(
             "KC0805",
             f"`{node.keyword.name}` of {server.address}: {address} exists on every link",
             node.fields.get("connect_ip", node),
-            consequence="keepalived drops the check: the server counts as up for ever",
+            consequence="keepalived drops the check: without another one nothing takes the server out of the pool, dead or not",
             help="add `bind_if INTERFACE`",
-        )
-        return None
-    if source is not None and (":" in source) != (":" in address):
-        server.pool.scope.say(
-            "KC0804",
-            f"`{node.keyword.name}` of {server.address}: no connection goes from {source} to {address}",
-            node.fields["bindto"],
-            consequence="keepalived drops the check: the server counts as up for ever",
-            help="write a source address of the same family",
-            also=((node.fields["connect_ip"], "the other address"),) if "connect_ip" in node.fields else (),
         )
         return None
     return Endpoint(
@@ -130,6 +126,60 @@ def _endpoint(server: ServerDraft, node: Node) -> Endpoint | None:
         bind_interface=link,
         fwmark=get("fwmark", 0),
         timeout_us=get("connect_timeout", timeout),
+    )
+
+
+def _addresses(server: ServerDraft, node: Node) -> tuple[str | None, str | None]:
+    """Where the check connects (None: nowhere) and from where.
+
+    ``connect_ip`` and ``bindto`` are compared line by line, as they stand, an SMTP check's only with each other.
+    """
+    said = [*versions(node.fields.get("connect_ip")), *versions(node.fields.get("bindto"))]
+    said.sort(key=lambda field: field.statement.line.number)
+    late = node.keyword.name in ("SMTP_CHECK", "host")
+    connect: str | None = None if late else server.address
+    bind: str | None = None
+    for field in said:
+        to = field.statement.keyword == "connect_ip"
+        other = bind if to else connect
+        value = field.value
+        if other is not None and (":" in other) != (":" in value):
+            gone = "keepalived ignores the line, and then has no address to ask: the check does nothing"
+            back = f"keepalived ignores the line: the check connects to {server.address}"
+            _other_family(
+                server,
+                node,
+                field,
+                (other, value) if to else (value, other),
+                "keepalived ignores the line: the system chooses the source address"
+                if not to
+                else back
+                if late
+                else gone,
+            )
+            value = None
+        if to:
+            connect = value
+        else:
+            bind = value
+    if connect is None and late:
+        connect = server.address
+        if bind is not None and (":" in bind) != (":" in connect):
+            effect = "the kernel refuses each connection: the server gets no traffic"
+            _other_family(server, node, node.fields["bindto"], (bind, connect), effect)
+            bind = None
+    return connect, bind
+
+
+def _other_family(
+    server: ServerDraft, node: Node, at: Field, ends: tuple[str, str], consequence: str
+) -> None:
+    server.pool.scope.say(
+        "KC0804",
+        f"`{node.keyword.name}` of {server.address}: no connection goes from {ends[0]} to {ends[1]}",
+        at,
+        consequence=consequence,
+        help="write an address of the same family",
     )
 
 
@@ -230,7 +280,7 @@ def _misc(server: ServerDraft, node: Node) -> Checker | None:
                 "KC0803",
                 f"`MISC_CHECK` of {server.address} has no `misc_path`",
                 node,
-                consequence="keepalived drops the check: the server counts as up for ever",
+                consequence="keepalived drops the check: without another one nothing takes the server out of the pool, dead or not",
                 help='add `misc_path "COMMAND"`',
             )
         return None

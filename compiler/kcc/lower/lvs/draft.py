@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kcc.lower.scope import before
 from kir.model import Forwarding
 
 if TYPE_CHECKING:
     from kcc.language.parsed import Field, Node, ServerHead
     from kcc.lower.scope import Scope
+    from kcc.syntax.tree import Statement
     from kir.model import Script, Service
 
 NAT = Forwarding()
@@ -21,7 +23,8 @@ class PoolDraft(msgspec.Struct, eq=False):
     """What a virtual server gives to its real servers, and they to their checks. Durations in microseconds.
 
     ``text`` names it in messages; ``path`` is that of the IR. ``port`` is the service's (0: none or several).
-    ``family_known``: it does not depend on the real servers any more.
+    ``mask_first``: a ``persistence_granularity`` that is no prefix length stands before anything tells the family.
+    ``family_known``: it does not depend on the real servers any more. ``methods``: what ``lvs_method`` said, in the order of the text.
     """
 
     node: Node
@@ -31,11 +34,11 @@ class PoolDraft(msgspec.Struct, eq=False):
     path: str = ""
     family: str = "inet"
     family_known: bool = True
+    mask_first: bool = False
     protocol: str | None = None
     port: int = 0
     services: tuple[Service, ...] = ()
-    method: Forwarding = NAT
-    method_field: Field | None = None
+    methods: list[Field] = msgspec.field(default_factory=list)
     weight: int = 1
     inhibit: bool = False
     alpha: bool = False
@@ -43,6 +46,18 @@ class PoolDraft(msgspec.Struct, eq=False):
     virtualhost: str | None = None
     timing: tuple[int | None, int | None, int | None, int | None, int | None] = (None, None, None, None, None)
     without_method: list[Node] = msgspec.field(default_factory=list)
+
+    def method_at(self, statement: Statement) -> Field | None:
+        """The ``lvs_method`` of a server at ``statement`` that says none: the last one above it, else the last one below it."""
+        methods = self.methods
+        if len(methods) == 1:
+            return methods[0]
+        return self.method_above(statement) or (methods[-1] if methods else None)
+
+    def method_above(self, statement: Statement) -> Field | None:
+        """The last ``lvs_method`` above ``statement``."""
+        above = [field for field in self.methods if before(field.statement, statement)]
+        return above[-1] if above else None
 
     def get(self, name: str, default: Any = None) -> Any:
         return self.node.get(name, default)
@@ -57,7 +72,7 @@ class PoolDraft(msgspec.Struct, eq=False):
 
 
 class ServerDraft(msgspec.Struct, eq=False):
-    """What a check takes from its real server."""
+    """What a check takes from its real server. ``sessions``: the BFD sessions that it watches, and where that is said."""
 
     address: str
     port: int
@@ -67,6 +82,7 @@ class ServerDraft(msgspec.Struct, eq=False):
     pool: PoolDraft
     path: str
     scripts: dict[str, Script] = msgspec.field(default_factory=dict)
+    sessions: dict[str, Field] = msgspec.field(default_factory=dict)
 
 
 TIMING_LEAVES = ("delay_loop", "warmup", "retry", "delay_before_retry", "connect_timeout")

@@ -39,7 +39,7 @@ def lower_urls(server: ServerDraft, node: Node) -> tuple[Url, ...]:
             "KC0801",
             f"`{node.keyword.name}` of {server.address} has no `url`",
             node,
-            consequence="keepalived drops the check: the server counts as up for ever",
+            consequence="keepalived drops the check: without another one nothing takes the server out of the pool, dead or not",
             help="add `url { path / status_code 200 }`, one keyword a line",
         )
     return tuple(found)
@@ -97,6 +97,9 @@ def _regex(server: ServerDraft, block: Node) -> Regex | None:
                 help="add `regex EXPRESSION`, or remove the line",
             )
         return None
+    options = tuple(sorted(set(block.get("regex_options", ()))))
+    if _refused(server, fields["regex"], pattern, options):
+        return None
     low, high = block.get("regex_min_offset", 0), block.get("regex_max_offset")
     if high is not None and low >= high:
         server.pool.scope.say(
@@ -111,12 +114,29 @@ def _regex(server: ServerDraft, block: Node) -> Regex | None:
     return Regex(
         pattern=pattern,
         no_match=block.get("regex_no_match", False),
-        options=tuple(sorted(set(block.get("regex_options", ())))),
+        options=options,
         min_offset=low,
         max_offset=high,
         stack_start=stack[0] if stack else None,
         stack_max=stack[1] if stack else None,
     )
+
+
+def _refused(server: ServerDraft, said: Field, pattern: str, options: tuple[str, ...]) -> bool:
+    """Whether PCRE2 surely refuses the expression; keepalived then goes on without it."""
+    from kcc.lower.lvs.pcre import mistake
+
+    wrong = mistake(pattern, options)
+    if wrong is None:
+        return False
+    server.pool.scope.say(
+        "KC0813",
+        f"this `regex` is no regular expression: {wrong}",
+        said,
+        consequence="keepalived drops it with a line in its log: a page with any content is good",
+        help="a backslash takes the next character as it is: `\\(`, `\\[`, `\\*`",
+    )
+    return True
 
 
 def status_ranges(said: list[Field]) -> tuple[StatusRange, ...]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 from kcc.lower.lvs.checkers import lower_checkers
 from kcc.lower.lvs.draft import DR, NAT, PoolDraft, ServerDraft, timing_of
 from kcc.lower.lvs.services import server_head
-from kcc.lower.scope import before
 from kcc.lower.scripts import script
 from kcc.lower.vrrp.identity import family_name
 from kir.model import Forwarding, RealServer, SorryServer, endpoint_text
@@ -48,7 +47,8 @@ def lower_real_server(draft: PoolDraft, node: Node) -> RealServer | None:
     fields = node.fields
     family = "inet6" if ":" in address else "inet"
     own = fields.get("lvs_method")
-    method = draft.method if own is None else forwarding(own.value, draft.scope)
+    said = draft.method_at(node.statement) if own is None else own
+    method = NAT if said is None else forwarding(said.value, draft.scope)
     if family != draft.family and not _tunnelled(draft, node, own):
         draft.scope.say(
             "KC0715",
@@ -58,7 +58,7 @@ def lower_real_server(draft: PoolDraft, node: Node) -> RealServer | None:
             help=f"write an {family_name(draft.family)} address, or use `lvs_method TUN` (above the server)",
         )
         return None
-    if own is None and draft.method_field is None:
+    if said is None:
         draft.without_method.append(node)
     port = settle_port(draft, node, port, method, f"server {address}")
     path = f"{draft.path}/real_server/{endpoint_text(address, port)}"
@@ -95,10 +95,8 @@ def lower_real_server(draft: PoolDraft, node: Node) -> RealServer | None:
 
 def _tunnelled(draft: PoolDraft, node: Node, own: Field | None) -> bool:
     """Whether the server's method was TUN already where its block ended: a later ``lvs_method`` does not help."""
-    if own is not None:
-        return bool(own.value.method == "TUN")
-    said = draft.method_field
-    return said is not None and said.value.method == "TUN" and before(said.statement, node.statement)
+    said = own or draft.method_above(node.statement)
+    return said is not None and bool(said.value.method == "TUN")
 
 
 def settle_port(draft: PoolDraft, at: Node | Field, port: int, method: Forwarding, what: str) -> int:
@@ -149,7 +147,8 @@ def lower_sorry_server(draft: PoolDraft, servers: list[RealServer]) -> SorryServ
     value = said.value
     address, port = value if type(value) is tuple else (value, 0)
     own = draft.node.fields.get("sorry_server_lvs_method")
-    method = draft.method if own is None else forwarding(own.value, draft.scope)
+    chosen = draft.method_at(said.statement) if own is None else own
+    method = NAT if chosen is None else forwarding(chosen.value, draft.scope)
     family = "inet6" if ":" in address else "inet"
     if family != draft.family and method.method != "TUN":
         draft.scope.say(

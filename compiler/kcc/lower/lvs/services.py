@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from kcc.diagnostics.model import Severity
+from kcc.language.parsed import versions
 from kcc.lower.scope import before
 from kcc.lower.vrrp.identity import family_name, family_of
 from kir.model import Service
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from kcc.language.parsed import Field, GroupLine, Node
     from kcc.lower.lvs.draft import PoolDraft
     from kcc.lower.scope import Scope
+    from kcc.syntax.tree import Statement
 
 RANGE_MAX = 65_536
 """Addresses in one line of a group. Each becomes a service in the kernel; a /64 would be a mistake, not a wish."""
@@ -20,7 +22,7 @@ RANGE_MAX = 65_536
 GROUP_MAX = 262_144
 
 
-def settle_services(draft: PoolDraft, groups: dict[str, Node]) -> bool:
+def settle_services(draft: PoolDraft, groups: dict[str, Node | None]) -> bool:
     """Family, protocol and services. False: keepalived drops the virtual server."""
     head = draft.head
     if head.group is not None:
@@ -72,16 +74,40 @@ def _no_protocol(draft: PoolDraft) -> None:
     )
 
 
-def _fwmark_family(draft: PoolDraft) -> None:
-    """Said, or that of the servers: a tunnelled server may be of either, so those count only where they agree."""
-    said = draft.node.fields.get("ip_family")
-    servers = draft.node.children("real_server")
-    if said is not None and (not servers or before(said.statement, servers[0].statement)):
-        draft.family = said.value
-        return
-    _family_of_servers(draft)
-    if said is not None and said.value != draft.family:
-        _family_contradicts(draft, said, "the servers above")
+def _fwmark_family(draft: PoolDraft, of_group: str | None = None) -> Statement | None:
+    """What stands first fixes it: ``ip_family``, a ``persistence_granularity`` by its form, a server that is not tunnelled.
+
+    ``of_group``: the family of all lines of the group. The statement that fixed it, None where none did.
+    """
+    fields = draft.node.fields
+    said = fields.get("ip_family")
+    first: Statement | None = None
+    server = _first_fixed(draft)
+    if server is not None:
+        first, draft.family = server.statement, family_of(server_head(server)[0])
+    for mask in versions(fields.get("persistence_granularity")):
+        if first is not None and not before(mask.statement, first):
+            break
+        if "." in mask.value or 1 <= int(mask.value) <= 128:
+            first, draft.family = mask.statement, "inet" if "." in mask.value else "inet6"
+            break
+        draft.mask_first = said is None or before(mask.statement, said.statement)
+    if said is not None and (first is None or before(said.statement, first)):
+        first, draft.family = said.statement, said.value
+    elif first is None:
+        fixed = _sorry_family(draft)
+        if fixed is None and of_group is not None:
+            draft.family = of_group
+        elif fixed is None:
+            _family_of_tunnels(draft)
+        else:
+            first, draft.family = fields["sorry_server"].statement, fixed
+    elif said is not None and said.value != draft.family:
+        above = (
+            "the servers" if server is not None and first is server.statement else "`persistence_granularity`"
+        )
+        _family_contradicts(draft, said, f"{above} above")
+    return first
 
 
 def _family_contradicts(draft: PoolDraft, said: Field, what: str) -> None:
@@ -95,17 +121,43 @@ def _family_contradicts(draft: PoolDraft, said: Field, what: str) -> None:
     )
 
 
-def _family_of_servers(draft: PoolDraft) -> None:
-    families = []
+def _family_of_tunnels(draft: PoolDraft) -> None:
+    """Nothing in the block fixed the family."""
+    families = {family_of(server_head(node)[0]) for node in draft.node.children("real_server")}
+    sorry = draft.node.fields.get("sorry_server")
+    if sorry is not None:
+        families.add(family_of(_address(sorry.value)))
+    draft.family = "inet6" if families == {"inet6"} else "inet"
+
+
+def _first_fixed(draft: PoolDraft) -> Node | None:
+    """The first server that is not tunnelled.
+
+    What counts is the method where the server ends: an ``lvs_method`` below it comes too late.
+    """
     for node in draft.node.children("real_server"):
-        family = family_of(server_head(node)[0])
-        own = node.get("lvs_method")
-        method = own.method if own is not None else draft.method.method
-        if method != "TUN":
-            draft.family = family
-            return
-        families.append(family)
-    draft.family = "inet6" if families and set(families) == {"inet6"} else "inet"
+        own = node.fields.get("lvs_method")
+        if not _tunnels(own or draft.method_above(node.statement)):
+            return node
+    return None
+
+
+def _sorry_family(draft: PoolDraft) -> str | None:
+    """The family of the sorry server where it is not tunnelled."""
+    sorry = draft.node.fields.get("sorry_server")
+    if sorry is None:
+        return None
+    own = draft.node.fields.get("sorry_server_lvs_method")
+    tunnelled = _tunnels(own or draft.method_above(sorry.statement))
+    return None if tunnelled else family_of(_address(sorry.value))
+
+
+def _tunnels(method: Field | None) -> bool:
+    return method is not None and method.value.method == "TUN"
+
+
+def _address(endpoint: tuple[str, int] | str) -> str:
+    return endpoint if isinstance(endpoint, str) else endpoint[0]
 
 
 def server_head(node: Node) -> tuple[str, int]:
@@ -116,14 +168,17 @@ def server_head(node: Node) -> tuple[str, int]:
     return head, node.head[1] if len(node.head) > 1 else 0
 
 
-def _group(draft: PoolDraft, groups: dict[str, Node]) -> bool:
+def _group(draft: PoolDraft, groups: dict[str, Node | None]) -> bool:
     name = draft.head.group or ""
     node = groups.get(name)
     drop = "keepalived drops the virtual server: nothing is balanced"
     if node is None:
+        if name in groups:
+            return False  # why the group is unusable has been said where it stands
         from difflib import get_close_matches
 
         close = get_close_matches(name, list(groups), 1)
+        similar = groups[close[0]] if close else None
         draft.scope.say(
             "KC0703",
             f"there is no `virtual_server_group {name}`",
@@ -132,18 +187,15 @@ def _group(draft: PoolDraft, groups: dict[str, Node]) -> bool:
             help=f"did you mean `{close[0]}`?"
             if close
             else f"define `virtual_server_group {name} {{ ADDRESS PORT … }}`",
-            also=((groups[close[0]], "the similar name is defined here"),) if close else (),
+            also=((similar, "the similar name is defined here"),) if similar is not None else (),
         )
         return False
     lines: list[Field] = node.lines
     families = {value.family for value in (line.value for line in lines) if value.family is not None}
     marks_only = all(line.value.fwmark is not None for line in lines)
-    if len(families) == 1 and draft.get("ip_family") is None:
-        draft.family = next(iter(families))
-    else:
-        _fwmark_family(draft)
+    fixed = _fwmark_family(draft, next(iter(families)) if len(families) == 1 else None)
     mixed = len(families) > 1
-    tunnelled = draft.method.method == "TUN"
+    tunnelled = _first_fixed(draft) is None and _sorry_family(draft) is None
     if (mixed and not tunnelled) or (families and draft.family not in families):
         draft.scope.say(
             "KC0704",
@@ -151,7 +203,10 @@ def _group(draft: PoolDraft, groups: dict[str, Node]) -> bool:
             draft.node,
             consequence=drop,
             help="use a group for each family",
-            also=((node, "the group is defined here"),),
+            also=(
+                (node, "the group is defined here"),
+                *([] if fixed is None else [(fixed, "this says so first")]),
+            ),
         )
         return False
     if marks_only:
@@ -204,13 +259,14 @@ def _expand(draft: PoolDraft, lines: list[Field]) -> tuple[Service, ...]:
     return tuple(found)
 
 
-def read_groups(root: Node, scope: Scope) -> dict[str, Node]:
-    """The usable groups by name."""
-    groups: dict[str, Node] = {}
+def read_groups(root: Node, scope: Scope) -> dict[str, Node | None]:
+    """The groups by name; None for one that keepalived removes, which has been reported."""
+    groups: dict[str, Node | None] = {}
     for node in root.children("virtual_server_group"):
-        if not node.head or node.head[0] in groups:
+        if not node.head or groups.get(node.head[0]) is not None:
             continue
         name = node.head[0]
+        groups[name] = None
         if not node.lines:
             scope.say(
                 "KC0704",

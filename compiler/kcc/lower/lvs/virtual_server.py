@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kcc.diagnostics.model import Severity
+from kcc.language.parsed import versions
 from kcc.lower.lvs.draft import PoolDraft, timing_of
-from kcc.lower.lvs.real_server import forwarding, lower_real_server, lower_sorry_server
+from kcc.lower.lvs.real_server import lower_real_server, lower_sorry_server
 from kcc.lower.lvs.services import read_groups, settle_services
 from kcc.lower.scope import wrote
 from kcc.lower.scripts import script
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000
 DEFAULT_PERSISTENCE_S = 360
+_EMPTY_MASK = "0.0.0.0"  # noqa: S104 - a netmask
 _FLAGS = {
     "ops": "ops",
     "flag-1": "flag-1",
@@ -47,7 +49,11 @@ def lower_virtual_servers(root: Node, scope: Scope) -> tuple[VirtualServer, ...]
 
 
 def _lower(
-    node: Node, scope: Scope, groups: dict[str, Node], services: dict[str, Node], names: dict[str, Node]
+    node: Node,
+    scope: Scope,
+    groups: dict[str, Node | None],
+    services: dict[str, Node],
+    names: dict[str, Node],
 ) -> VirtualServer | None:
     head: ServerHead = node.head[0]
     draft = PoolDraft(node, scope, head, f"`virtual_server {_head_text(head)}`")
@@ -63,9 +69,7 @@ def _lower(
             help="add `real_server ADDRESS PORT { … }`",
         )
         return None
-    draft.method_field = node.fields.get("lvs_method") or node.fields.get("lb_kind")
-    if draft.method_field is not None:
-        draft.method = forwarding(draft.method_field.value, scope)
+    draft.methods = versions(node.fields.get("lvs_method"))
     protocol = draft.get("protocol")
     draft.protocol = protocol.lower() if protocol is not None else None
     if not settle_services(draft, groups):
@@ -208,7 +212,7 @@ def _pool(draft: PoolDraft, nodes: list[Node]) -> list[RealServer]:
 
 def _judge_method(draft: PoolDraft, sorry_needs: bool) -> None:
     """Once a virtual server, not once a server: one line repairs them all."""
-    if draft.method_field is not None or not (draft.without_method or sorry_needs):
+    if draft.methods or not (draft.without_method or sorry_needs):
         return
     draft.scope.say(
         "KC0711",
@@ -289,6 +293,8 @@ def _persistence(draft: PoolDraft) -> Persistence | None:
     if timeout is True:
         timeout = DEFAULT_PERSISTENCE_S
     mask = draft.get("persistence_granularity")
+    if mask is not None and not _fits(draft, mask):
+        mask = _odd_mask(draft, mask, bool(timeout))
     if mask is not None and not timeout:
         timeout = DEFAULT_PERSISTENCE_S
     portless = [service for service in draft.services if service.address is not None and not service.port]
@@ -307,37 +313,62 @@ def _persistence(draft: PoolDraft) -> Persistence | None:
             _engine_alone(draft, fields["persistence_engine"])
         return None
     wide = "255.255.255.255" if draft.family == "inet" else "128"
-    if mask is not None and ("." in mask) != (draft.family == "inet"):
-        mask = _odd_mask(draft, mask)
     return Persistence(timeout_us=timeout * SECOND, granularity=mask or wide, engine=engine)
 
 
-def _odd_mask(draft: PoolDraft, mask: str) -> str | None:
-    """A mask in the form of the other family. For IPv4 a bare number is an address in inet_aton(3)'s eyes: 24 is 0.0.0.24."""
+def _odd_mask(draft: PoolDraft, mask: str, persistent: bool) -> str | None:
+    """What becomes of a mask in the form of the other family; None: keepalived refuses it.
+
+    For IPv4 a bare number is an address in inet_aton(3)'s eyes: 24 is 0.0.0.24. ``persistent``: also without the mask.
+    """
     at = draft.node.fields["persistence_granularity"]
-    if draft.family == "inet":
-        used = f"0.0.0.{mask}"
-        bits = min(int(mask), 32)
-        real = ".".join(
-            str((0xFFFFFFFF << (32 - bits) & 0xFFFFFFFF) >> shift & 255) for shift in (24, 16, 8, 0)
+    if draft.family == "inet" and mask in ("0", _EMPTY_MASK) and not draft.mask_first:
+        draft.scope.say(
+            "KC0722",
+            f"{draft.text}: `persistence_granularity {mask}` is an empty netmask",
+            at,
+            consequence="keepalived leaves it out: each client address counts for itself",
+            help="write a netmask, as `255.255.255.0`, or remove the line",
+            severity=Severity.WARNING,
         )
+        return "255.255.255.255"
+    if draft.family == "inet" and not draft.mask_first:
+        number = int(mask)
+        used = _dotted(number)
+        bits = min(number, 32)
         draft.scope.say(
             "KC0722",
             f"{draft.text}: `persistence_granularity {mask}` is the netmask {used} here, not a prefix length",
             at,
-            consequence="clients are put together by a few bits of their last octet",
-            help=f"write the netmask: `{real}` is /{bits}",
+            consequence="clients are put together by a few bits of their address",
+            help=f"write the netmask: `{_dotted(0xFFFFFFFF << (32 - bits) & 0xFFFFFFFF)}` is /{bits}",
             severity=Severity.WARNING,
         )
         return used
+    kind = "a netmask" if "." in mask else "no prefix length"
+    so = "nothing above it says that the service is IPv4" if draft.mask_first else "the service is IPv6"
     draft.scope.say(
         "KC0722",
-        f"{draft.text}: `persistence_granularity {mask}` is a netmask, and the service is IPv6",
+        f"{draft.text}: `persistence_granularity {mask}` is {kind}, and {so}",
         at,
-        consequence="keepalived ignores it: each client address counts for itself",
-        help="write a prefix length, 1 to 128",
+        consequence="keepalived ignores it: "
+        + ("each client address counts for itself" if persistent else "the service is not persistent"),
+        help="write a netmask, as `255.255.255.0`, or a prefix length, 1 to 128"
+        if draft.mask_first
+        else "write a prefix length, 1 to 128",
     )
     return None
+
+
+def _fits(draft: PoolDraft, mask: str) -> bool:
+    """Whether ``mask`` is of the form that the service's family has."""
+    if draft.family == "inet":
+        return "." in mask and mask != _EMPTY_MASK
+    return "." not in mask and 1 <= int(mask) <= 128
+
+
+def _dotted(number: int) -> str:
+    return ".".join(str(number >> shift & 255) for shift in (24, 16, 8, 0))
 
 
 def _engine_alone(draft: PoolDraft, at: Field) -> None:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from kcc.language.parsed import Node
     from kcc.lower.lvs.draft import ServerDraft
 
-_GONE = "keepalived drops the check: the server counts as up for ever"
+_GONE = (
+    "keepalived drops the check: without another one nothing takes the server out of the pool, dead or not"
+)
 
 
 def file_check(server: ServerDraft, node: Node) -> Checker | None:
@@ -32,6 +34,18 @@ def bfd_check(server: ServerDraft, node: Node) -> Checker | None:
     """``BFD_CHECK``."""
     if _find(server, node, "name", "bfd_instance", "KC0811") is None:
         return None
+    said = node.fields["name"]
+    first = server.sessions.setdefault(said.value, said)
+    if first is not said:
+        server.pool.scope.say(
+            "KC0602",
+            f"two `BFD_CHECK` of {server.address} watch `{said.value}`",
+            said,
+            consequence="keepalived drops the second one",
+            help="remove one of the blocks",
+            also=((first, "it is watched here first"),),
+        )
+        return None
     return BfdCheck(bfd=node.get("name"), alpha=node.get("alpha", server.alpha))
 
 
@@ -49,7 +63,7 @@ def _find(server: ServerDraft, node: Node, leaf: str, kind: str, code: str) -> T
                 help=f"add `{leaf} NAME`, the name of a `{kind}`",
             )
         return None
-    entry, wrong, help_ = find(scope, kind, said.value)
+    entry, wrong, help_ = find(scope, kind, said.value, "checker")
     if entry is None and wrong:
         scope.say(
             code, f"`{node.keyword.name}` of {server.address}: {wrong}", said, consequence=_GONE, help=help_

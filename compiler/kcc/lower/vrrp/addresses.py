@@ -44,7 +44,39 @@ def settle_addresses(draft: Draft) -> None:
         if made is not None:
             draft.excluded.append(made)
             draft.scope.nodes[f"{draft.path}/virtual_ipaddress_excluded/{made.identity}"] = line.statement
+    _first(draft)
     _fit(draft)
+
+
+def _first(draft: Draft) -> None:
+    """An IPv6 router is known to the hosts by its link-local address, so that one comes first (RFC 9568 section 5.2.9)."""
+    if draft.family != "inet6" or draft.unicast or not draft.vips or _link_local(draft.vips[0]):
+        return
+    first = draft.vips[0]
+    place = f"{draft.path}/virtual_ipaddress/"
+    local = next((vip for vip in draft.vips if _link_local(vip)), None)
+    draft.say(
+        "KC0562",
+        f"`{draft.name}`: {first.address} comes first, and is no link-local address",
+        draft.scope.nodes[place + first.identity],
+        consequence="keepalived sends the adverts all the same, and `keepalived -t` fails"
+        if draft.strict
+        else "hosts that use the router as a gateway keep the link-local address of the old master after a failover"
+        if local is None
+        else "keepalived says so in its log; a router of another make may refuse the adverts",
+        help="add a link-local address (fe80::…) above it, the same on all directors"
+        if local is None
+        else f"move {local.address} to the top",
+        also=()
+        if local is None
+        else ((draft.scope.nodes[place + local.identity], "the link-local address"),),
+        severity=Severity.ERROR if draft.strict else None,
+    )
+
+
+def _link_local(address: Address) -> bool:
+    """fe80::/10 (RFC 4291 section 2.5.6)."""
+    return address.address[:3] in ("fe8", "fe9", "fea", "feb") and address.family == "inet6"
 
 
 def _address(draft: Draft, line: Field, seen: dict[str, Statement]) -> Address | None:
@@ -57,6 +89,7 @@ def _address(draft: Draft, line: Field, seen: dict[str, Statement]) -> Address |
             consequence="keepalived drops the second one, with its own prefix, device and options",
             help="remove one of the lines",
             also=((seen[value.address], "it is given here first"),),
+            severity=draft.scope.since("2.3.3"),
         )
         return None
     device = value.device or draft.interface

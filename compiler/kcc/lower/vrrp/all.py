@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from kcc.lower.vrrp.groups import lower_group, settle_members
 from kcc.lower.vrrp.instance import lower_instance
-from kcc.lower.vrrp.scripts import ScriptEntry, judge_account, judge_use, lower_script
-from kir.model import Global, SyncGroup, VrrpInstance, VrrpScript
+from kcc.lower.vrrp.scripts import ScriptEntry, judge_use, lower_script
+from kir.model import SyncGroup, VrrpInstance, VrrpScript
 
 if TYPE_CHECKING:
     from kcc.language.parsed import Node
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def lower_vrrp(
-    root: Node, settings: Global, scope: Scope
+    root: Node, scope: Scope
 ) -> tuple[tuple[VrrpScript, ...], tuple[VrrpInstance, ...], tuple[SyncGroup, ...]]:
     """Scripts, instances and sync groups."""
     by_name = {node.head[0]: node for node in root.children("vrrp_instance") if node.head}
@@ -50,5 +50,4 @@ def lower_vrrp(
         if sync is not None:
             sync_groups.append(sync)
     judge_use(known, scope)
-    judge_account(known, settings, scope)
     return tuple(entry.script for entry in known.values()), tuple(instances.values()), tuple(sync_groups)

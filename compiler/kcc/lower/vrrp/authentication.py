@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from kcc.diagnostics.model import Severity
 from kcc.lower.scope import wrote
+from kcc.syntax.tree import CutLine
 from kir.model import Authentication, Secret
 
 if TYPE_CHECKING:
     from kcc.language.parsed import Field
     from kcc.lower.vrrp.draft import Draft
+    from kcc.syntax.tree import Statement
 
 PASS_OCTETS = 8
 
@@ -21,6 +23,8 @@ def settle_authentication(draft: Draft) -> None:
     fields: dict[str, Field] = {}
     for block in blocks:
         fields.update(block.fields)
+    if "auth_pass" in fields:
+        _judge_cut(draft, fields["auth_pass"].statement)
     kind = fields.get("auth_type")
     if kind is None:
         if "auth_pass" in fields:
@@ -60,6 +64,21 @@ def settle_authentication(draft: Draft) -> None:
         consequence="keepalived drops the authentication; a peer that still asks for it refuses the adverts, and both become master",
         help=help_,
         also=draft.strictly() if draft.strict else (),
+    )
+
+
+def _judge_cut(draft: Draft, said: Statement) -> None:
+    """An unquoted ``#`` or ``!`` begins a comment, in the middle of a word too; what stands behind it is lost without a word."""
+    kept = said.words[-1].text
+    if not isinstance(said.line, CutLine) or said.words[-1].quoted or len(kept) >= PASS_OCTETS:
+        return
+    draft.scope.say(
+        "KC0117",
+        f"`{draft.name}`: a comment begins in the middle of `auth_pass`",
+        said.end_span(),
+        label="the password ends here",
+        consequence=f"only its first {len(kept)} characters count: with a director that has all of it, both are master",
+        help="put the password in double quotes; or, if a comment is meant, a blank before it",
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kcc.language.parsed import Field, Node
     from kcc.lower.lowered import Where
     from kcc.lower.scope import Scope
+    from kcc.syntax.tree import Statement
     from kir.model import Address, Authentication, Hmac, Ipvlan, Peer, Vmac
 
 MULTICAST_MTU = 1500
@@ -31,6 +32,7 @@ class Draft(msgspec.Struct, eq=False):
     tracking_weight: bool = True
     interface: str = ""
     family: str = "inet"
+    family_at: Statement | None = None
     version: int = 2
     strict: bool = False
     state: str = "BACKUP"

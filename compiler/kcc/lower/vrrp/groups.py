@@ -109,17 +109,15 @@ def lower_group(
     all_scripts: dict[str, Node],
     instances: dict[str, VrrpInstance],
 ) -> SyncGroup | None:
-    """The group; members that are not among ``instances`` could not be made."""
+    """The group; members that are not among ``instances`` could not be made. None where that is all of them."""
     members = tuple(name for name in entry.members if name in instances)
-    if not members:
-        return None
     node, path = entry.node, f"vrrp_sync_group/{entry.name}"
     scope.nodes[path] = node
     for name in members:
         scope.nodes[f"{path}/member/{name}"] = entry.members[name].statement
     owner = next((name for name in members if instances[name].owner), None)
     watcher = Watcher("vrrp_sync_group", entry.name, node, owner_member=owner)
-    return SyncGroup(
+    made = SyncGroup(
         name=entry.name,
         members=members,
         track_interfaces=interfaces(watcher, scope),
@@ -132,3 +130,4 @@ def lower_group(
         notify_priority_changes=node.get("notify_priority_changes", scope.defaults.notify_priority_changes),
         smtp_alert=node.get("smtp_alert", scope.defaults.vrrp_alert()),
     )
+    return made if members else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kcc.diagnostics.model import Severity
 from kcc.lower.scope import before, wrote
 from kcc.syntax.tree import Block
 
@@ -23,28 +24,32 @@ def family_name(family: str) -> str:
     return _NAMES[family]
 
 
-_FIXES_FAMILY = ("native_ipv6", "mcast_src_ip", "unicast_src_ip", "mcast_dst_ip")
+_FIXES_FAMILY = ("native_ipv6", "mcast_src_ip", "unicast_src_ip", "mcast_dst_ip", "use_ipvlan")
 
 
 def settle_family(draft: Draft) -> None:
     """The first address in the text fixes the family: a virtual one, a peer, the source or the group."""
     node = draft.node
     named = [name for name in _FIXES_FAMILY if name in node.fields]
+    if "use_ipvlan" in named and node.fields["use_ipvlan"].value.address is None:
+        named.remove("use_ipvlan")
     vips = node.all_lines("virtual_ipaddress")
     if not named and vips:
         peers = node.all_lines("unicast_peer")
         first = vips[0] if not peers or before(vips[0].statement, peers[0].statement) else peers[0]
-        draft.family = family_of(first.value.address)
+        draft.family, draft.family_at = family_of(first.value.address), first.statement
         return
     lists = [node.all_lines("unicast_peer"), vips]
     found = [(line.statement, family_of(line.value.address)) for lines in lists for line in lines[:1]]
     for name in named:
         said = node.fields[name]
-        found.append((_first(draft, name), "inet6" if name == "native_ipv6" else family_of(said.value)))
+        address = said.value.address if name == "use_ipvlan" else said.value
+        found.append((_first(draft, name), "inet6" if name == "native_ipv6" else family_of(address)))
     first_said: Statement | None = None
     for statement, family in found:
         if first_said is None or before(statement, first_said):
             first_said, draft.family = statement, family
+    draft.family_at = first_said
     if "native_ipv6" in named and draft.family == "inet" and first_said is not None:
         draft.say(
             "KC0505",
@@ -64,21 +69,26 @@ def _first(draft: Draft, name: str) -> Statement:
     return next((statement for statement in body if statement.keyword == name), said)
 
 
+def _surely_before(first: Statement, second: Statement) -> bool:
+    """Whether ``first`` stands before ``second`` in the same file."""
+    return first.line.file == second.line.file and before(first, second)
+
+
 def settle_version(draft: Draft) -> None:
     """IPv6 is version 3 unless something else is said; IPv4 takes ``vrrp_version``."""
     said = draft.get("version")
     draft.strict = draft.get("strict_mode", draft.scope.defaults.strict)
     if draft.family == "inet6":
         draft.version = said or 3
-        native = draft.version == 2 and "native_ipv6" in draft.node.fields
-        if native and before(_first(draft, "native_ipv6"), _first(draft, "version")):
+        at = draft.family_at
+        if draft.version == 2 and at is not None and _surely_before(at, _first(draft, "version")):
             draft.say(
                 "KC0504",
-                f"`{draft.name}`: `native_ipv6` means version 3",
+                f"`{draft.name}` is an IPv6 router already where it says `version 2`",
                 draft.at("version"),
                 consequence="keepalived ignores `version 2`; a peer that stays at version 2 refuses its adverts",
                 help="remove `version 2`",
-                also=((draft.at("native_ipv6"), "said here"),),
+                also=((at, "this makes it IPv6"),),
             )
             draft.version = 3
         elif draft.version == 2 and draft.strict:
@@ -91,6 +101,16 @@ def settle_version(draft: Draft) -> None:
                 also=draft.strictly(),
             )
             draft.version = 3
+        elif draft.version == 2:
+            draft.say(
+                "KC0504",
+                f"`{draft.name}`: version 2 does not exist for IPv6",
+                draft.at("version"),
+                consequence="keepalived sends adverts that no RFC describes: only a keepalived with the same line takes them, "
+                "any other router of this id is master beside it",
+                help="write `version 3`, or leave the line out, on all directors at once",
+                severity=Severity.WARNING,
+            )
     else:
         draft.version = said or draft.scope.defaults.version
 
@@ -119,6 +139,9 @@ def settle_link(draft: Draft) -> bool:
     node = draft.node
     draft.interface = draft.get("interface", "")
     draft.source = _source(draft)
+    _track_source(draft)
+    if draft.interface == "lo" and not _loopback(draft):
+        return False
     multicast = draft.scope.defaults.group6 if draft.family == "inet6" else draft.scope.defaults.group4
     draft.multicast = multicast
     said = node.fields.get("mcast_dst_ip")
@@ -144,6 +167,37 @@ def settle_link(draft: Draft) -> bool:
     if draft.interface or (draft.unicast and node.has("vrf")):
         return True
     return _without_interface(draft)
+
+
+def _track_source(draft: Draft) -> None:
+    if draft.source is not None or wrote(draft.node, "unicast_src_ip", "mcast_src_ip"):
+        return
+    said = draft.node.fields.get("track_src_ip")
+    if said is not None:
+        draft.say(
+            "KC0517",
+            f"`{draft.name}` has no source address in the text: `track_src_ip` has no effect",
+            said,
+            consequence="keepalived ignores it without a word: the instance stays master when the address of the interface goes",
+            help="add `unicast_src_ip ADDRESS` or `mcast_src_ip ADDRESS`, or remove the line",
+        )
+
+
+def _loopback(draft: Draft) -> bool:
+    """Whether something is left to run: VRRP needs neighbours, and the loopback interface has none."""
+    usable = draft.unicast and draft.source is not None
+    draft.say(
+        "KC0502",
+        f"`{draft.name}` cannot run on the loopback interface",
+        draft.at("interface"),
+        consequence="keepalived ignores the line; adverts leave wherever the routing table sends them"
+        if usable
+        else f"keepalived ignores the line and refuses to start; nobody here will hold {draft.vip_text()}",
+        help="write the interface that the other directors are reached by; "
+        "addresses that belong on the loopback take `dev lo` in `virtual_ipaddress`",
+    )
+    draft.interface = ""
+    return usable
 
 
 def _source(draft: Draft) -> str | None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kcc.language.arguments.vmac import VmacValue
+from kcc.language.parsed import versions
 from kcc.lower.vrrp.identity import family_name, family_of
 from kir.model import Ipvlan, Vmac
 
 if TYPE_CHECKING:
-    from kcc.language.arguments.vmac import IpvlanValue, VmacValue
+    from kcc.language.arguments.vmac import IpvlanValue
+    from kcc.language.parsed import Field
     from kcc.lower.vrrp.draft import Draft
 
+# With any of these keepalived takes the instance for a unicast one here, peers or not.
+_UNICAST = ("unicast_src_ip", "check_unicast_src", "unicast_fault_no_peer", "old_unicast_checksum")
 IFNAME_MAX = 15  # linux/if.h: IFNAMSIZ - 1
 
 
@@ -19,7 +24,7 @@ def settle_vmac(draft: Draft, vrid: int | None) -> None:
     vmac = draft.node.fields.get("use_vmac")
     ipvlan = draft.node.fields.get("use_ipvlan")
     said = vmac or ipvlan
-    unicast = bool(draft.node.children("unicast_peer")) or draft.node.has("unicast_src_ip")
+    unicast = bool(draft.node.children("unicast_peer")) or any(draft.node.has(name) for name in _UNICAST)
     if said is not None and unicast and not draft.interface:
         draft.say(
             "KC0550",
@@ -29,22 +34,50 @@ def settle_vmac(draft: Draft, vrid: int | None) -> None:
             help="add `interface NAME`, or remove the line",
         )
         vmac = ipvlan = None
+    if vmac is not None and ipvlan is not None:
+        draft.say(
+            "KC0316",
+            f"`{draft.name}`: `use_vmac` and `use_ipvlan` are both given",
+            vmac,
+            consequence="keepalived makes an ipvlan, which has the MAC address of the interface",
+            help="remove one of the two lines",
+            also=((ipvlan, "the other one"),),
+        )
+        vmac = None
     if vmac is not None and vrid is not None:
-        draft.vmac = _vmac(draft, vmac.value, vrid)
-    elif ipvlan is not None and vrid is not None:
-        draft.ipvlan = _ipvlan(draft, ipvlan.value, vrid)
+        draft.vmac = _vmac(draft, _joined(vmac), vrid)
+    elif ipvlan is not None:
+        address = _ipvlan_address(draft, ipvlan.value)
+        if vrid is not None:
+            draft.ipvlan = _ipvlan(draft, ipvlan.value, address, vrid)
     _xmit_base(draft, unicast)
     draft.promote_secondaries = draft.get("promote_secondaries", False)
-    if draft.promote_secondaries and draft.vmac is not None:
+    if draft.promote_secondaries and (draft.vmac is not None or draft.ipvlan is not None):
+        link = "a VMAC" if draft.vmac is not None else "an ipvlan"
         draft.say(
             "KC0554",
-            f"`{draft.name}`: `promote_secondaries` does not work with a VMAC",
+            f"`{draft.name}`: `promote_secondaries` does not work with {link}",
             draft.at("promote_secondaries"),
             consequence="keepalived switches it off",
             help="remove the line",
         )
         draft.promote_secondaries = False
     _vrf(draft, unicast)
+
+
+def _joined(said: Field) -> VmacValue:
+    """What all lines ``use_vmac`` say together: of names, addresses and groups the first one."""
+    values: list[VmacValue] = [field.value for field in versions(said)]
+
+    def first(name: str) -> Any:
+        return next((found for value in values if (found := getattr(value, name)) is not None), None)
+
+    return VmacValue(
+        name=first("name"),
+        mac=first("mac"),
+        netlink_notify=any(value.netlink_notify for value in values),
+        group=first("group"),
+    )
 
 
 def _link_name(draft: Draft, said: str | None, vrid: int) -> str:
@@ -93,7 +126,8 @@ def _vmac(draft: Draft, value: VmacValue, vrid: int) -> Vmac:
     )
 
 
-def _ipvlan(draft: Draft, value: IpvlanValue, vrid: int) -> Ipvlan:
+def _ipvlan_address(draft: Draft, value: IpvlanValue) -> str | None:
+    """The address of the ipvlan, None where it has none that can be used."""
     address = value.address
     if address is not None and family_of(address) != draft.family:
         draft.say(
@@ -103,6 +137,7 @@ def _ipvlan(draft: Draft, value: IpvlanValue, vrid: int) -> Ipvlan:
             consequence="keepalived keeps the instance in FAULT: this director never holds its addresses",
             help=f"write an {family_name(draft.family)} address",
         )
+        address = None
     elif address is None and draft.family == "inet":
         draft.say(
             "KC0555",
@@ -111,7 +146,11 @@ def _ipvlan(draft: Draft, value: IpvlanValue, vrid: int) -> Ipvlan:
             consequence="keepalived keeps the instance in FAULT: this director never holds its addresses",
             help="write `use_ipvlan ADDRESS/LEN`",
         )
-    prefix = value.prefix
+    return address
+
+
+def _ipvlan(draft: Draft, value: IpvlanValue, address: str | None, vrid: int) -> Ipvlan:
+    prefix = None if address is None else value.prefix
     if address is not None and prefix is None:
         prefix = 32 if family_of(address) == "inet" else 128
     return Ipvlan(
@@ -136,15 +175,18 @@ def _xmit_base(draft: Draft, unicast: bool) -> None:
             help="remove the line" + (", or add `use_vmac`" if draft.vmac is None else ""),
         )
         draft.xmit_base = False
-    elif said is None and unicast and draft.vmac is not None:
+    elif said is None and unicast and (draft.vmac is not None or draft.ipvlan is not None):
+        ipvlan = draft.vmac is None
         draft.say(
             "KC0551",
-            f"`{draft.name}`: unicast adverts cannot leave from a VMAC",
-            draft.at("use_vmac"),
-            consequence="keepalived sets `vmac_xmit_base`: they leave from the interface below it",
-            help="add `vmac_xmit_base`",
+            f"`{draft.name}`: unicast adverts cannot leave from {'an ipvlan' if ipvlan else 'a VMAC'}",
+            draft.at("use_vmac", "use_ipvlan"),
+            consequence="keepalived wants `vmac_xmit_base` with it, which it refuses of an ipvlan: `keepalived -t` fails"
+            if ipvlan
+            else "keepalived sets `vmac_xmit_base`: they leave from the interface below it",
+            help="remove `unicast_peer`, or `use_ipvlan`" if ipvlan else "add `vmac_xmit_base`",
         )
-        draft.xmit_base = True
+        draft.xmit_base = not ipvlan
 
 
 def _vrf(draft: Draft, unicast: bool) -> None:

@@ -38,6 +38,7 @@ def settle_peers(draft: Draft) -> bool:
                 line.statement,
                 consequence="keepalived ignores the second line",
                 help="remove one of the lines",
+                severity=draft.scope.since("2.3.3"),
                 also=((seen[peer.address], "it is given here first"),),
             )
             continue
@@ -118,5 +119,6 @@ def _settle_mode(draft: Draft, listed: bool) -> bool:
             consequence="keepalived refuses to start on an interface that can do multicast",
             help="switch strict mode off (`strict_mode off`), or remove `unicast_peer`",
             also=draft.strictly(),
+            severity=draft.scope.since("2.2.8"),
         )
     return True

@@ -8,7 +8,7 @@ import msgspec
 
 from kcc.lower.scope import wrote
 from kcc.lower.scripts import account
-from kir.model import Global, VrrpScript
+from kir.model import VrrpScript
 
 if TYPE_CHECKING:
     from kcc.language.parsed import Node, ScriptValue
@@ -67,23 +67,6 @@ def _weight(value: Any) -> tuple[int, bool]:
         return value, False
     number, reverse = (*value, None)[:2]
     return number, reverse in (True, "reverse")
-
-
-def judge_account(entries: dict[str, ScriptEntry], settings: Global, scope: Scope) -> None:
-    """With script security on, keepalived falls back to the user ``keepalived_script`` only: without it, scripts are dropped."""
-    if not settings.enable_script_security or scope.target == "krun":
-        return
-    for name, entry in entries.items():
-        if entry.script.argv and entry.script.account.user is None:
-            scope.say(
-                "KC0405",
-                f"`vrrp_script {name}` says no user, and `script_user` is not set",
-                entry.node.fields["script"],
-                consequence="with `enable_script_security` it runs as `keepalived_script`; where the director has no such user, "
-                "keepalived drops the script and every line that tracks it",
-                help="add `script_user USER` to global_defs, or `user USER` to the script",
-                also=tuple((line, "dropped with it") for line in entry.used),
-            )
 
 
 def judge_use(entries: dict[str, ScriptEntry], scope: Scope) -> None:

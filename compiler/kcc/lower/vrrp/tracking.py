@@ -146,7 +146,7 @@ def watched(watcher: Watcher, scope: Scope, made: type[_Tracked]) -> tuple[_Trac
         value: TrackLine = line.value
         if _twice(watcher, scope, block, line, value.name in found):
             continue
-        entry, wrong, help_ = find(scope, kind, value.name)
+        entry, wrong, help_ = find(scope, kind, value.name, "vrrp")
         if entry is None:
             if wrong:
                 scope.say(
@@ -218,12 +218,15 @@ def _unknown(
     from difflib import get_close_matches
 
     close = get_close_matches(name, list(known), 1)
+    bare = name.rstrip(",;")
     scope.say(
         "KC0601",
         f"there is no `vrrp_script {name}`",
         line.statement,
         consequence=gone,
-        help=f"did you mean `{close[0]}`?"
+        help=f"write `{bare}`: one name a line, with nothing behind it"
+        if bare != name and bare in all_names
+        else f"did you mean `{close[0]}`?"
         if close
         else f"define `vrrp_script {name} {{ … }}` above this block",
         also=((known[close[0]].node, "the similar name is defined here"),) if close else (),
