@@ -17,6 +17,8 @@ _kcc() {
         check,--select) mapfile -t COMPREPLY < <(compgen -W "$(kcc explain 2>/dev/null | sed -n 's/^ *\(KC[0-9]\{4\}\).*/\1/p')" -- "$cur"); return ;;
         check,--ignore) mapfile -t COMPREPLY < <(compgen -W "$(kcc explain 2>/dev/null | sed -n 's/^ *\(KC[0-9]\{4\}\).*/\1/p')" -- "$cur"); return ;;
         check,-j|check,--jobs) return ;;
+        check,--against) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        check,--max-impact) mapfile -t COMPREPLY < <(compgen -W "none hitless degraded failover outage" -- "$cur"); return ;;
         check,--host) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         check,--target) mapfile -t COMPREPLY < <(compgen -W "keepalived-2.2.7 keepalived-2.4.3 krun" -- "$cur"); return ;;
         check,--config-id) return ;;
@@ -25,7 +27,8 @@ _kcc() {
         build,--target) mapfile -t COMPREPLY < <(compgen -W "keepalived-2.2.7 keepalived-2.4.3 krun" -- "$cur"); return ;;
         build,--config-id) return ;;
         build,--define) return ;;
-        diff,--format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$cur"); return ;;
+        diff,--format) mapfile -t COMPREPLY < <(compgen -W "text json markdown" -- "$cur"); return ;;
+        diff,--drain) return ;;
         diff,--target) mapfile -t COMPREPLY < <(compgen -W "keepalived-2.2.7 keepalived-2.4.3 krun" -- "$cur"); return ;;
         diff,--config-id) return ;;
         diff,--define) return ;;
@@ -48,9 +51,9 @@ _kcc() {
     esac
     if [[ $cur == -* ]]; then
         case $command in
-            check) mapfile -t COMPREPLY < <(compgen -W "--help --format --strict --select --ignore --fix --jobs --cluster --host --target --config-id --define" -- "$cur") ;;
+            check) mapfile -t COMPREPLY < <(compgen -W "--help --format --strict --select --ignore --fix --jobs --against --max-impact --cluster --host --target --config-id --define" -- "$cur") ;;
             build) mapfile -t COMPREPLY < <(compgen -W "--help --output --allow-errors --target --config-id --define" -- "$cur") ;;
-            diff) mapfile -t COMPREPLY < <(compgen -W "--help --format --allow-errors --target --config-id --define" -- "$cur") ;;
+            diff) mapfile -t COMPREPLY < <(compgen -W "--help --format --drain --cluster --allow-errors --target --config-id --define" -- "$cur") ;;
             explain) mapfile -t COMPREPLY < <(compgen -W "--help --coverage" -- "$cur") ;;
             schema) mapfile -t COMPREPLY < <(compgen -W "--help" -- "$cur") ;;
             fmt) mapfile -t COMPREPLY < <(compgen -W "--help --check --diff --fragment" -- "$cur") ;;

@@ -47,6 +47,8 @@ _kcc() {
                         '--fix[make the safe fixes in the files, and report what is left]' \
                         '-j[check several files in N processes (default\: the processors of this machine)]:N: ' \
                         '--jobs=[check several files in N processes (default\: the processors of this machine)]:N: ' \
+                        '--against=[what runs now, a keepalived.conf or an ir.json\: print what FILE would change, after its findings]:OLD:_files' \
+                        '--max-impact=[with --against\: a worse impact than none, hitless, degraded, failover or outage is an error]:IMPACT:(none hitless degraded failover outage)' \
                         '--cluster[the files are the directors of one cluster\: check them against each other too]' \
                         '--host=[facts of the host that `krunctl facts` wrote there; give it once for all files, or once for each, in their order]:FACTS:_files' \
                         '--target=[whose rules the configuration is judged by (default\: keepalived-2.4.3)]:TARGET:(keepalived-2.2.7 keepalived-2.4.3 krun)' \
@@ -70,7 +72,9 @@ _kcc() {
                     _arguments -s \
                         '-h[show this help message and exit]' \
                         '--help[show this help message and exit]' \
-                        '--format=[how the plan is printed]:FORMAT:(text json)' \
+                        '--format=[how the plan is printed]:FORMAT:(text json markdown)' \
+                        '--drain=[servers that go lose their weight first, and are deleted when they have no connection left, or after T (300s, 5m)]:T: ' \
+                        '--cluster[OLD and NEW are directories with a file for each director of a cluster\: print the plan of each, and in which order they must change]' \
                         '--allow-errors[compare what keepalived would run of a side that has errors]' \
                         '--target=[whose rules the configuration is judged by (default\: krun)]:TARGET:(keepalived-2.2.7 keepalived-2.4.3 krun)' \
                         '--config-id=[what `@ID` lines are compared with, as keepalived'\''s -i (default\: this host'\''s name up to its first dot)]:ID: ' \

@@ -11,10 +11,13 @@ _krun() {
         ,--kernel) mapfile -t COMPREPLY < <(compgen -W "linux memory" -- "$cur"); return ;;
         ,--run-dir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
         ,--log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$cur"); return ;;
+        ,--drain) return ;;
+        ,--audit) return ;;
+        ,--metrics) return ;;
     esac
     if [[ $cur == -* ]]; then
         case $command in
-            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --debug --memory-debug --version" -- "$cur") ;;
+            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --debug --memory-debug --drain --audit --metrics --version" -- "$cur") ;;
         esac
         return
     fi

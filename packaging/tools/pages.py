@@ -100,13 +100,19 @@ SIGUSR1:: Write the state to `krun-state.json` in the run directory.""",
             "Files",
             """\
 /run/krun/krun.sock:: The control socket that krunctl(8) talks to.
-/run/krun/krun-state.json:: The state, written on SIGUSR1.""",
+/run/krun/krun-state.json:: The state, written on SIGUSR1.
+/run/krun/krun.store:: What a krun that is killed leaves to the next one: what runs, what ran before, who has to confirm until when.
+/run/krun/ir-*.json:: The IRs that it refers to. They hold the secrets of the configuration, like the file that they came from.""",
         ),
         (
             "Examples",
             """\
     kcc build -o /etc/krun/ir.json /etc/keepalived/keepalived.conf
     krun /etc/krun/ir.json
+
+With metrics for Prometheus on the loopback:
+
+    krun --metrics 127.0.0.1:9650 /etc/krun/ir.json
 
 Try it without touching this machine:
 
@@ -121,8 +127,23 @@ KRUNCTL = Page(
     "ask and direct a running krun",
     """\
 `krunctl` talks to the `krun` of a run directory through its control socket. It shows what runs, says what a reload would do,
-does it, and stops.""",
+does it, takes it back, and stops.""",
     (
+        (
+            "Reloads",
+            """\
+A reload is all or nothing: every process takes the new IR, or all go on with the old one. What `krunctl plan` prints is what a reload
+does: the step from what runs to what shall run, given what the kernel holds and what the health checks say.
+
+With `--confirm-within` the IR before comes back at the deadline unless `krunctl confirm` comes first. The deadline holds over the
+death of any process of krun, and over a stop and start with the same file. As in BIRD, a further reload that is done ends the wait; with a
+time of its own it begins a new one. A reload that is refused does not touch it.
+
+`krunctl undo` goes back to the IR before the last reload, confirmed or not. There is one step: an undo is not undone.
+
+`--max-delete` counts what the new IR lacks of the services, real servers, VIPs, routes and rules that the running one has, as if this
+director were master of everything and every server up.""",
+        ),
         (
             "Exit status",
             """\
@@ -133,13 +154,30 @@ does it, and stops.""",
         (
             "Examples",
             """\
+Why is it not master, and whose adverts did it drop:
+
+    krunctl explain VI_1
+
+For node_exporter's textfile collector:
+
+    krunctl metrics --or-down > krun.prom.tmp && mv krun.prom.tmp krun.prom
+
 What would this IR change, and what would that disrupt:
 
     krunctl plan new.json
 
-Do it:
+Do it, and go back in five minutes if that locks everybody out:
 
-    krunctl reload new.json""",
+    krunctl reload new.json --confirm-within 5m
+    krunctl confirm
+
+Do it, unless a broken generator took away half of it:
+
+    krunctl reload new.json --max-delete 10%
+
+Back to what ran before:
+
+    krunctl undo""",
         ),
     ),
     (("krun", 8), ("kcc", 1)),

@@ -84,14 +84,24 @@ def test_what_is_uploaded_is_what_is_wanted(site: Path) -> None:
     assert re.search(r"^::error file=keepalived\.conf,line=\d+,", annotations, re.MULTILINE)
 
 
-def test_a_diff_with_changes_is_no_failure_and_a_broken_file_is(site: Path) -> None:
-    (line,) = [c for c in commands() if c.startswith("kcc diff")]
+@pytest.mark.parametrize("line", [c for c in commands() if c.startswith("kcc diff")])
+def test_a_diff_with_changes_is_no_failure_and_a_broken_file_is(line: str, site: Path) -> None:
     (site / "keepalived.conf").write_text(
         GOOD.replace("delay_loop", "delay_before_retry 2\n    delay_loop", 1)
     )
     assert shell(line, site).returncode == 0
     (site / "keepalived.conf").write_text(BAD)
     assert shell(line, site).returncode != 0
+
+
+def test_a_limit_stops_what_does_more(site: Path) -> None:
+    (line,) = [c for c in commands() if "--max-impact" in c]
+    (site / "keepalived.conf").write_text(GOOD.replace("weight 1", "weight 2"))
+    assert shell(line, site).returncode == 0
+    (site / "keepalived.conf").write_text(GOOD.replace("virtual_server 203", "virtual_server 198"))
+    done = shell(line, site)
+    assert done.returncode == 1
+    assert "title=KC1301::" in done.stdout
 
 
 def hooks() -> list[dict[str, str]]:
