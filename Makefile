@@ -42,10 +42,14 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# In two parts: what needs no kernel of its own runs on all processors; what measures time on wires runs alone.
+WIRES := tests/wire tests/krun/vrrp
+
+# In three parts: what needs no kernel of its own, and what has one to itself, run on all processors; what measures time on wires
+# runs alone.
 test: setup lint
 	$(BIN)/python -m pytest -q -n auto -m "not netns and not lab" $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m "netns or lab" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "netns or lab" $(patsubst %,--ignore=%,$(WIRES)) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "netns or lab" $(PYTEST_ARGS) $(WIRES)
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -q -n auto -m "not netns and not lab and not slow" $(PYTEST_ARGS)
