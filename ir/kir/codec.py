@@ -11,8 +11,6 @@ left out.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from typing import Any
 import msgspec
 
 from kir import features as feature_names
+from kir import onestep
 from kir.canonical import canonical, canonical_digest, raw_digest
 from kir.model import Config, VirtualServer
 from kir.versions import CURRENT, NotAnIrError, TooNewError, migrate
@@ -124,20 +123,7 @@ def write(doc: Document, path: str | Path) -> None:
 
     Raises OSError. A reader never sees half a file: it is written beside the target and renamed.
     """
-    import tempfile
-
-    target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:  # mkstemp makes it 0600
-            file.write(dumps(doc))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+    onestep.write(Path(path), dumps(doc))
 
 
 def loads(data: bytes, name: str = "<ir>") -> Document:

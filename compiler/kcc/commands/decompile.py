@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 from kcc.commands.findings import show
@@ -16,6 +13,7 @@ from kcc.decompile import Unprintable, count_secrets, text_of
 from kcc.diagnostics.model import Findings, Severity
 from kcc.source.options import Options
 from kcc.targets import KRUN, TARGETS
+from kir import onestep
 from kir.canonical import digest
 from kir.diff import diff
 from kir.model import Config
@@ -121,19 +119,8 @@ def _write(text: bytes, config: Config, output: str) -> int:
         sys.stdout.buffer.write(text)
         sys.stdout.buffer.flush()
         return 0
-    target = Path(output)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:  # mkstemp makes it 0600
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
+        onestep.write(Path(output), text)
     except OSError as e:
         warn(f"kcc decompile: {output}: cannot be written: {e.strerror or e}")
         return 2

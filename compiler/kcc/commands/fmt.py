@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import difflib
 import os
-import shutil
-import stat
 import sys
-import tempfile
 from pathlib import Path
 
 from kcc.compile import STDIN, warn
 from kcc.layout import Refused, formatted
 from kcc.source.files import Unusable, read_file, read_stdin
 from kcc.source.options import Limits
+from kir import onestep
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,19 +91,4 @@ def replace(path: Path, data: bytes) -> None:
     Raises OSError.
     """
     target = Path(os.path.realpath(path))
-    status = target.stat()
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.copymode(target, temporary)
-        if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-            os.chown(temporary, status.st_uid, status.st_gid)
-            Path(temporary).chmod(stat.S_IMODE(status.st_mode))
-        Path(temporary).replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+    onestep.write(target, data, like=target.stat())

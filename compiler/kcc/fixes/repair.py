@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from kcc.diagnostics.model import Diagnostic, Edit, Fix
 from kcc.fixes.columns import MARK, byte_offset
+from kir import onestep
 
 
 class Change(NamedTuple):
@@ -138,27 +139,10 @@ def _write(file: str, data: bytes, edits: list[_Bytes], refused: list[str]) -> b
         parts += (data[at:start], new)
         at = end
     parts.append(data[at:])
-    path = os.path.realpath(file)
+    path = Path(os.path.realpath(file))
     try:
-        _replace(path, b"".join(parts))
+        onestep.write(path, b"".join(parts), like=path.stat())
     except OSError as error:
         refused.append(f"{file}: cannot be written: {error.strerror or error}")
         return False
     return True
-
-
-def _replace(path: str, data: bytes) -> None:
-    status = os.stat(path)  # noqa: PTH116
-    handle, temporary = tempfile.mkstemp(prefix=".kcc-", dir=os.path.dirname(path))  # noqa: PTH120
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(handle, status.st_uid, status.st_gid)
-            os.fchmod(handle, stat.S_IMODE(status.st_mode))
-            os.fsync(handle)
-        os.replace(temporary, path)  # noqa: PTH105
-    except BaseException:
-        os.unlink(temporary)  # noqa: PTH108
-        raise
