@@ -111,7 +111,7 @@ def print_as(form: str, sides: Sequence[Compiled], docs: tuple[Document, Documen
 
 def as_json(sides: Sequence[Compiled], docs: tuple[Document, Document], found: Plan) -> dict[str, object]:
     """The object of ``--format json``."""
-    from kcc.commands.diff_json import plan_object
+    from kir.plan.document import plan_object
 
     old, new = ({"file": s.name, "digest": d.digest} for s, d in zip(sides, docs, strict=True))
     return {**plan_object(old, new, found), "not_compared": uncompared(sides)}

@@ -270,7 +270,7 @@ def _clash_object(clash: Clash, names: Sequence[str]) -> dict[str, object]:
 
 
 def _plan_object(sides: Sequence[dict[str, object] | None], change: Change) -> dict[str, object]:
-    from kcc.commands.diff_json import plan_object
+    from kir.plan.document import plan_object
 
     body = plan_object(sides[0], sides[1], change.plan)
     del body["version"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from kir.again import load_path
 from kir.codec import IrError
+from kir.plan.document import plan_object
 from kir.plan.plan import Plan, plan
 from krun.control import overlays
 from krun.control.client import ask
@@ -88,40 +89,9 @@ def _hand(plain: list[dict[str, Any]]) -> list[Overlay]:
 
 def as_json(planned: Planned) -> dict[str, Any]:
     """The object of ``--format json``: that of ``kcc diff --format json``, and ``unseen``."""
-    found = planned.plan
+    old, new = ({"file": side.file, "digest": side.digest} for side in (planned.old, planned.new))
     return {
-        "version": 1,
-        "old": {"file": planned.old.file, "digest": planned.old.digest},
-        "new": {"file": planned.new.file, "digest": planned.new.digest},
-        "impact": found.impact.word,
-        "wire": found.wire,
-        "drain_us": found.drain_us,
-        "changes": [
-            {
-                "action": change.action,
-                "path": list(change.path),
-                "old": change.old,
-                "new": change.new,
-                "wire": change.wire,
-                "reason": change.reason or None,
-            }
-            for change in found.changes
-        ],
-        "operations": [
-            {
-                "op": step.op,
-                "target": step.target,
-                "impact": step.impact.word,
-                "seconds": step.seconds,
-                "reason": step.reason or None,
-                "phase": step.phase,
-                "connections": step.connections,
-                "sysctls": list(step.sysctls),
-                "detail": step.detail(),
-            }
-            for step in found.operations
-        ],
-        "summary": found.counts(),
+        **plan_object(old, new, planned.plan),
         "unseen": list(planned.unseen),
         "overlays": list(planned.overlays),
         "drains": list(planned.drains),

@@ -1,4 +1,4 @@
-"""The object of ``kcc diff --format json``: the contract that scripts read."""
+"""A plan as plain JSON, the contract that scripts read: of ``kcc diff`` and of ``krunctl plan``."""
 
 from __future__ import annotations
 
