@@ -9,17 +9,15 @@ from kcc.decompile.firewall import print_firewall
 from kcc.decompile.words import Unprintable, command, word
 from kcc.decompile.writer import Writer, account_words
 from kir.model import Config, Fifo, Global, LvsTimeouts
+from kir.model.vrrp import MULTICAST_GROUP
 
-__all__ = ["GROUPS", "multicast_groups", "print_globals"]
-
-GROUPS = {"inet": "224.0.0.18", "inet6": "ff02::12"}
-"""The groups that RFC 9568 section 5.1.1.2 and 5.1.2.2 give."""
+__all__ = ["multicast_groups", "print_globals"]
 
 
 def multicast_groups(config: Config) -> dict[str, str]:
     """The group by family that must be said globally: that of instances with peers, which cannot say one themselves."""
-    found = dict(GROUPS)
-    for family in GROUPS:
+    found = dict(MULTICAST_GROUP)
+    for family in MULTICAST_GROUP:
         groups = {i.group for i in config.vrrp_instances if i.peers and i.family == family and i.group}
         if len(groups) > 1:
             raise Unprintable(
@@ -123,7 +121,7 @@ def _fifo(keyword: str, fifo: Fifo | None, out: Writer) -> None:
 
 def _defaults(config: Config, out: Writer) -> None:
     for family, group in multicast_groups(config).items():
-        if group != GROUPS[family]:
+        if group != MULTICAST_GROUP[family]:
             out.say("vrrp_mcast_group4" if family == "inet" else "vrrp_mcast_group6", group)
     for keyword, field in (
         ("vrrp_garp_interval", "arp_interval_us"),

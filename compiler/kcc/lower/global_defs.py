@@ -9,6 +9,7 @@ import msgspec
 from kcc.language.parsed import AccountValue, Field, Node
 from kcc.lower.scripts import script
 from kir.model import Fifo, Global, LvsTimeouts, SmtpServer
+from kir.model.vrrp import MULTICAST_GROUP
 
 if TYPE_CHECKING:
     from kcc.lower.scope import Scope
@@ -25,8 +26,8 @@ class Defaults(msgspec.Struct, eq=False):
     script_user: AccountValue | None = None
     version: int = 2
     strict: bool = False
-    group4: str = "224.0.0.18"
-    group6: str = "ff02::12"
+    group4: str = MULTICAST_GROUP["inet"]
+    group6: str = MULTICAST_GROUP["inet6"]
     garp_delay_us: int = 5 * SECOND
     garp_repeat: int = 5
     garp_refresh_us: int = 0
@@ -82,8 +83,8 @@ def read_defaults(root: Node) -> Defaults:
         script_user=get("script_user"),
         version=get("vrrp_version", 2),
         strict=get("vrrp_strict", False),
-        group4=get("vrrp_mcast_group4", "224.0.0.18"),
-        group6=get("vrrp_mcast_group6", "ff02::12"),
+        group4=get("vrrp_mcast_group4", MULTICAST_GROUP["inet"]),
+        group6=get("vrrp_mcast_group6", MULTICAST_GROUP["inet6"]),
         garp_interval_us=get("vrrp_garp_interval", 0),
         gna_interval_us=get("vrrp_gna_interval", 0),
         down_timer_adverts=get("vrrp_down_timer_adverts", 3),

@@ -15,7 +15,7 @@ from __future__ import annotations
 from kir.diff.change import WIRES, Action, Change, Wire, plain, worst_wire
 from kir.diff.checks import checker_identity
 from kir.diff.compare import diff
-from kir.diff.match import all_renames, renames, wire_identity
+from kir.diff.match import WireIdentity, all_renames, renames, wire_identity
 from kir.diff.shape import LISTS
 from kir.diff.wire import refusals
 
@@ -25,6 +25,7 @@ __all__ = [
     "Action",
     "Change",
     "Wire",
+    "WireIdentity",
     "all_renames",
     "checker_identity",
     "diff",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,20 +23,37 @@ from kir.model import (
     VirtualServer,
     VrrpInstance,
 )
-
-GROUP = {"inet": "224.0.0.18", "inet6": "ff02::12"}
-"""The groups of VRRP (RFC 9568 section 5.1)."""
+from kir.model.vrrp import MULTICAST_GROUP
 
 
-def wire_identity(instance: VrrpInstance) -> tuple[object, ...]:
-    """What makes it the same virtual router to its peers: a running instance survives any other change."""
-    return (
-        instance.vrid,
-        instance.family,
-        instance.interface,
-        instance.version,
-        instance.unicast,
-        instance.source if instance.unicast else instance.group or GROUP[instance.family],
+class WireIdentity(NamedTuple):
+    """What makes it the same virtual router to its peers: a running instance survives any other change.
+
+    The name is not part of it: peers do not see it.
+    """
+
+    vrid: int
+    family: str
+    interface: str
+    version: int
+    unicast: bool
+    group: str | None
+    source: str | None
+
+    def __str__(self) -> str:
+        return "/".join("" if part is None else str(part) for part in self)
+
+
+def wire_identity(instance: VrrpInstance) -> WireIdentity:
+    """The identity of an instance."""
+    return WireIdentity(
+        vrid=instance.vrid,
+        family=instance.family,
+        interface=instance.interface,
+        version=instance.version,
+        unicast=instance.unicast,
+        group=None if instance.unicast else instance.group or MULTICAST_GROUP[instance.family],
+        source=instance.source if instance.unicast else None,
     )
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kir.diff.match import GROUP
 from kir.model import Authentication, Hmac, VrrpInstance
+from kir.model.vrrp import MULTICAST_GROUP
 
 AUTH_OCTETS = 8
 """As much of a password as a version 2 packet holds (RFC 2338 section 5.3.10)."""
@@ -38,7 +38,7 @@ def _unicast(receiver: VrrpInstance, sender: VrrpInstance) -> Refusal:
 def _group(receiver: VrrpInstance, sender: VrrpInstance) -> Refusal:
     if receiver.unicast or sender.unicast:
         return None
-    mine, its = (i.group or GROUP[i.family] for i in (receiver, sender))
+    mine, its = (i.group or MULTICAST_GROUP[i.family] for i in (receiver, sender))
     return f"they go to {its}, which it does not listen to" if mine != its else None
 
 

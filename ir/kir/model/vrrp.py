@@ -16,6 +16,10 @@ Family = Literal["inet", "inet6"]
 State = Literal["MASTER", "BACKUP"]
 
 
+MULTICAST_GROUP = {"inet": "224.0.0.18", "inet6": "ff02::12"}
+"""The groups of VRRP, by family (RFC 9568 section 5.1)."""
+
+
 class TrackedInterface(Model, frozen=True):
     """An interface whose link state matters. ``weight`` 0: down means FAULT; else it is added to the priority.
 

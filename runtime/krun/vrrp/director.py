@@ -17,7 +17,7 @@ from krun.vrrp.alarms import Alarms
 from krun.vrrp.book import STATIC
 from krun.vrrp.drift import Drift
 from krun.vrrp.effects import Effect, Remember, Rewire
-from krun.vrrp.identity import Endpoint
+from krun.vrrp.endpoint import Endpoint
 from krun.vrrp.instance import Instance
 from krun.vrrp.intake import Intake
 from krun.vrrp.machine import Role, step

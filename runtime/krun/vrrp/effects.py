@@ -7,7 +7,7 @@ import msgspec
 from kir.model import Notify
 from kir.plan.operations import AddressOperation
 from kir.plan.route_operations import RoutingOperation
-from krun.vrrp.identity import Endpoint
+from krun.vrrp.endpoint import Endpoint
 from krun.vrrp.instance import Datagram
 
 

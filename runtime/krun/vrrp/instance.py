@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
+from kir.diff import WireIdentity, wire_identity
 from kir.model import Address, VrrpInstance
+from kir.model.vrrp import MULTICAST_GROUP
 from krun.vrrp.counters import Counters
-from krun.vrrp.identity import Endpoint, WireIdentity, endpoint, wire_identity
+from krun.vrrp.endpoint import Endpoint, endpoint
 from krun.vrrp.machine import Settings, State
 from krun.vrrp.packet import (
     AUTH_NONE,
     AUTH_PASS,
     CENTISECOND_US,
-    MULTICAST_GROUP,
     SECOND_US,
     Packet,
     build,

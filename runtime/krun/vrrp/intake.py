@@ -6,8 +6,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 
+from krun.vrrp.endpoint import Endpoint
 from krun.vrrp.events import AdvertReceived
-from krun.vrrp.identity import Endpoint
 from krun.vrrp.instance import Heard, Instance
 from krun.vrrp.packet import pack_address
 from krun.vrrp.reception import Accepted, Dropped, judge

@@ -29,8 +29,6 @@ ADVERTISEMENT = 1
 MIN_LENGTH = 8
 AUTH_NONE, AUTH_PASS, AUTH_AH = 0, 1, 2
 AUTH_LENGTH = 8
-MULTICAST_GROUP: dict[str, str] = {"inet": "224.0.0.18", "inet6": "ff02::12"}
-"""RFC 9568 sections 5.1.1.2 and 5.1.2.2."""
 SECOND_US, CENTISECOND_US = 1_000_000, 10_000
 
 _HEADER = struct.Struct("!BBBBBBH")

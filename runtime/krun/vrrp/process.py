@@ -47,7 +47,7 @@ from krun.vrrp.effects import (
     TellOutside,
     Transmit,
 )
-from krun.vrrp.identity import Endpoint
+from krun.vrrp.endpoint import Endpoint
 from krun.vrrp.lookout import Lookout
 from krun.vrrp.promises import inherit
 from krun.vrrp.scripts import Checks, Notifier

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
+from kir.diff import wire_identity
 from kir.model import VrrpInstance
-from krun.vrrp.identity import wire_identity
 from krun.vrrp.timers import shortest_master_down_us
 
 TRACKER_PREFIX = "tracker "

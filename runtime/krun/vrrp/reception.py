@@ -13,13 +13,13 @@ from enum import Enum
 import msgspec
 
 from kir.model import VrrpInstance
+from kir.model.vrrp import MULTICAST_GROUP
 from krun.vrrp.checksum import pseudo_header
 from krun.vrrp.packet import (
     ADVERTISEMENT,
     AUTH_AH,
     AUTH_NONE,
     AUTH_PASS,
-    MULTICAST_GROUP,
     Malformed,
     Packet,
     checksum_right,

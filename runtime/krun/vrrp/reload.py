@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from kir.diff import WireIdentity, wire_identity
 from kir.model import Config, SyncGroup, VrrpInstance
 from kir.plan.addresses import plan_addresses
 from kir.plan.operations import Operation
@@ -22,7 +23,6 @@ from kir.state import AddressKey, AddressTable, address_key
 from krun.vrrp import events, tracking
 from krun.vrrp.director import Director
 from krun.vrrp.effects import Effect, Remember, Rewire
-from krun.vrrp.identity import WireIdentity, wire_identity
 from krun.vrrp.instance import Instance
 from krun.vrrp.machine import Role
 from krun.vrrp.promises import TRACKER_PREFIX, Inheritance, role_promise

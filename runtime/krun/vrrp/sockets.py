@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from krun.kernel.door import AdvertSocket, Kernel
-from krun.vrrp.identity import Endpoint
+from krun.vrrp.endpoint import Endpoint
 
 log = logging.getLogger("krun.vrrp")
 

@@ -9,7 +9,7 @@ import msgspec
 
 from kir.model import Config, SyncGroup, VrrpScript
 from krun.vrrp import tracking
-from krun.vrrp.identity import Endpoint, endpoint
+from krun.vrrp.endpoint import Endpoint, endpoint
 from krun.vrrp.instance import Instance
 from krun.vrrp.promises import Inheritance
 from krun.vrrp.sync import Group

@@ -13,7 +13,7 @@ from kir.state import AddressKey, address_key
 from krun.vrrp import effects as fx
 from krun.vrrp import reload
 from krun.vrrp.director import Director
-from krun.vrrp.identity import Endpoint
+from krun.vrrp.endpoint import Endpoint
 from krun.vrrp.machine import Role
 from krun.vrrp.promises import Inheritance
 
