@@ -255,6 +255,9 @@ def _start(lab: _Lab) -> str:
     argv = [binary, f"mem={lab.memory}", "root=/dev/root", "rootfstype=hostfs", "hostfs=/", "rw"]
     argv += [f"init={directory}/init", "con=null", "con0=null,fd:1", "quiet", "panic=-1", "noreboot"]
     argv += [f"uml_dir={directory}", "umid=lab"]  # else ~/.uml, where runs side by side would meet
+    preload, wrong = _whole_registers(directory)
+    if wrong:
+        return wrong
     cpus = sorted(os.sched_getaffinity(0))
     home = {cpus[time.monotonic_ns() // 1000 % len(cpus)]} if lab.pin else set(cpus)
     # A child inherits the affinity of the thread that starts it.
@@ -266,12 +269,39 @@ def _start(lab: _Lab) -> str:
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {OWNER_VARIABLE: identity()},
+                env=os.environ | {OWNER_VARIABLE: identity()} | preload,
                 start_new_session=True,
             )
     finally:
         os.sched_setaffinity(0, cpus)
     return ""
+
+
+def _whole_registers(directory: Path) -> tuple[dict[str, str], str]:
+    """What UML's environment needs on a processor with more registers than it knows (``wide_registers.c`` says why), and what is wrong."""
+    try:
+        wide = b" amx_tile " in Path("/proc/cpuinfo").read_bytes()
+    except OSError:
+        wide = False
+    if not wide:
+        return {}, ""
+    library = directory / "wide_registers.so"
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        return (
+            {},
+            "this processor has AMX: User-Mode Linux needs a C compiler for a remedy (apt-get install gcc libc6-dev)",
+        )
+    source = Path(__file__).with_name("wide_registers.c")
+    built = subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if built.returncode:
+        return {}, f"{source.name} cannot be compiled: {built.stderr.strip()}"
+    return {"LD_PRELOAD": str(library)}, ""
 
 
 def _follow(lab: _Lab, follow: tuple[IO[bytes], IO[bytes]] | None) -> str:
