@@ -93,4 +93,12 @@ def test_any_ir_that_this_release_can_run_is_taken(config: Config) -> None:
     errors = [d for d in findings.items if d.severity is Severity.ERROR]
     assume(not any(d.code.startswith("KC09") for d in errors))  # what this release does not know yet
     assert [d.message for d in errors] == []
-    assert complaints(text) == []
+    said = complaints(text)
+    if _mixes_owners(config):  # KC0534: keepalived says so, and takes it
+        said = [line for line in said if "as address owner and some not" not in line]
+    assert said == []
+
+
+def _mixes_owners(config: Config) -> bool:
+    owners = {i.name for i in config.vrrp_instances if i.priority == 255}
+    return any(owners & {*g.members} and {*g.members} - owners for g in config.vrrp_sync_groups)
