@@ -14,10 +14,11 @@ _krun() {
         ,--drain) return ;;
         ,--audit) return ;;
         ,--metrics) return ;;
+        ,--control-group) return ;;
     esac
     if [[ $cur == -* ]]; then
         case $command in
-            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --debug --memory-debug --drain --audit --metrics --version" -- "$cur") ;;
+            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --debug --memory-debug --drain --audit --metrics --control-group --version" -- "$cur") ;;
         esac
         return
     fi

@@ -9,5 +9,6 @@ complete -c krun -l memory-debug -d 'log each minute and after each reload which
 complete -c krun -l drain -x -d 'real servers and services that a reload removes get no new connections from then on, and are deleted when they have none left or after this time (90s, 5m, 1h30m); `krunctl reload --drain` sets it for one reload [0: at once]'
 complete -c krun -l audit -x -d 'how often the kernel\'s IPVS table is compared with what krun put there [10s]'
 complete -c krun -l metrics -x -d 'serve metrics for Prometheus: unix:/PATH, 127.0.0.1:9650 or [::1]:9650; nothing but a unix socket or the loopback [off]'
+complete -c krun -l control-group -x -d 'members of this group may look: krunctl status, top, explain, events, overlays, metrics, plan; changing anything takes root [nobody]'
 complete -c krun -l version -d 'show program\'s version number and exit'
 complete -c krun -F

@@ -145,6 +145,12 @@ time of its own it begins a new one. A reload that is refused does not touch it.
 director were master of everything and every server up.""",
         ),
         (
+            "Who may ask",
+            """\
+Root, and krun's own user, may ask everything. With `krun --control-group GROUP` members of the group may look: `status`, `top`, `explain`,
+`events`, `overlays`, `metrics`, `plan`. They see no secret. For `plan` krun reads IR.json with the rights of the one who asks.""",
+        ),
+        (
             "Exit status",
             """\
 0:: Done.

@@ -71,6 +71,12 @@ def parser() -> argparse.ArgumentParser:
         type=_where,
         help="serve metrics for Prometheus: unix:/PATH, 127.0.0.1:9650 or [::1]:9650; nothing but a unix socket or the loopback [off]",
     )
+    p.add_argument(
+        "--control-group",
+        metavar="GROUP",
+        type=_group,
+        help="members of this group may look: krunctl status, top, explain, events, overlays, metrics, plan; changing anything takes root [nobody]",
+    )
     p.add_argument("--version", action="version", version=f"krun {__version__}")
     return p
 
@@ -86,6 +92,15 @@ def _where(text: str) -> Where:
 
     try:
         return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _group(text: str) -> int:
+    from krun.control.access import find_group
+
+    try:
+        return find_group(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -128,14 +143,21 @@ def _run(options: argparse.Namespace) -> int:
         given = error
 
     from krun import logs
+    from krun.control.server import sun_path_problem
+    from krun.notify.client import SOCKET_NAME
     from krun.parent.rundir import RunDir, RunDirError
     from krun.parent.slot import Settings
     from krun.parent.supervise import Supervisor
 
+    # The longest name of a socket there.
+    too_long = sun_path_problem(options.run_dir.absolute() / SOCKET_NAME)
+    if too_long:
+        _complain(too_long)
+        return UNUSABLE
     level = logging.DEBUG if options.debug else logging.INFO
     logs.setup("krun", options.log_format, level)
     try:
-        run_dir = RunDir(options.run_dir.absolute())
+        run_dir = RunDir(options.run_dir.absolute(), options.control_group)
     except RunDirError as error:
         _complain(str(error))
         return INTERNAL
@@ -154,6 +176,7 @@ def _run(options: argparse.Namespace) -> int:
             drain_us=options.drain,
             audit_us=options.audit,
             metrics=options.metrics,
+            control_group=options.control_group,
         )
         return Supervisor(begun, settings, store).run()
     finally:

@@ -45,7 +45,8 @@ def ask(path: Path, request: Message, timeout: float) -> Message:
             raise NoDaemonError(f"no krun listens at {path}: it has ended without clearing up") from None
         except PermissionError:
             raise NoDaemonError(
-                f"{path}: permission denied; krunctl must run as krun's user, usually root"
+                f"{path}: permission denied; it takes krun's user, usually root, or, to look, a member of the group that krun was started"
+                " with (`krun --control-group GROUP`)"
             ) from None
         except FramingError as error:
             raise NoDaemonError(f"what listens at {path} is no krun: {error}") from None

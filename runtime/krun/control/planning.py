@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from kir.again import load_path
 from kir.codec import IrError
+from kir.model import Config
 from kir.plan.document import plan_object
 from kir.plan.plan import Plan, plan
 from krun.control import overlays
@@ -56,6 +59,28 @@ def make(socket: Path, request: Message) -> Planned:
     if not told.get("ok"):
         raise Refused(f"no state to plan from: {told.get('error')}")
     running, report = answer["running"], answer["reload"]
+    old, new = _configs(answer)
+    seen = sight(told["state"], old, new, _hand(running["overlays"]))
+    return Planned(
+        Side(running["path"], running["digest"]),
+        Side(report["path"], report["digest"]),
+        plan(old, new, seen.observed, drain_us=int(running.get("drain_us") or 0)),
+        tuple(seen.unseen),
+        tuple(told["state"].get("overlays", ())),
+        tuple(told["state"].get("drains", ())),
+    )
+
+
+def _configs(answer: Message) -> tuple[Config, Config]:
+    """What runs and what shall run: as krun told them, without secrets, to somebody who may not read the files; else from these."""
+    running, report, blind = answer["running"], answer["reload"], answer.get("blind")
+    if blind is not None:
+        try:
+            return msgspec.convert(blind["old"], Config), msgspec.convert(blind["new"], Config)
+        except msgspec.ValidationError as error:
+            raise Refused(
+                f"krun's configuration is none that this krunctl understands ({error}): is it another release?"
+            ) from None
     if running["kept"] is None:
         raise Refused(
             "krun could not store what it runs, so there is nothing to compare with; `krunctl status` says why"
@@ -66,15 +91,7 @@ def make(socket: Path, request: Message) -> Planned:
         raise Refused(str(error)) from None
     if (old.digest, new.digest) != (running["digest"], report["digest"]):
         raise Refused("a reload came in between, or the file changed under our hands; try again")
-    seen = sight(told["state"], old.config, new.config, _hand(running["overlays"]))
-    return Planned(
-        Side(running["path"], old.digest),
-        Side(report["path"], new.digest),
-        plan(old.config, new.config, seen.observed, drain_us=int(running.get("drain_us") or 0)),
-        tuple(seen.unseen),
-        tuple(told["state"].get("overlays", ())),
-        tuple(told["state"].get("drains", ())),
-    )
+    return old.config, new.config
 
 
 def _hand(plain: list[dict[str, Any]]) -> list[Overlay]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from krun.control.access import Peer, peer_of
 from krun.control.framing import Message
 from krun.control.stream import Stream
 from krun.loop.events import EventLoop
@@ -18,6 +18,9 @@ log = logging.getLogger("krun.control")
 REQUEST_LIMIT = 1024 * 1024
 """The longest request in octets: requests are names and paths, never configurations."""
 
+SUN_PATH = 107
+"""Octets that sun_path holds (unix(7))."""
+
 CONNECTIONS = 64
 """The most connections at once; one more is closed at once, and logged."""
 
@@ -25,21 +28,24 @@ Answer = Callable[[Message], None]
 Handler = Callable[[Message, Answer], None]
 
 
-def listen(path: Path) -> socket.socket:
-    """A listening unix socket at ``path``, mode 0600, non-blocking. What was there before is replaced.
+def listen(path: Path, group: int | None = None) -> socket.socket:
+    """A listening unix socket at ``path``, non-blocking, mode 0600; with ``group`` (its number) 0660 and that group's. What was there
+    before is replaced.
 
     Raises OSError, also where the path is longer than the 107 octets that sun_path holds (unix(7)).
     """
     raw = os.fsencode(path)
-    if len(raw) > 107:
-        raise OSError(
-            f"{path}: a unix socket's path may have 107 octets, this one has {len(raw)}; choose a shorter --run-dir"
-        )
+    if too_long := sun_path_problem(path):
+        raise OSError(too_long)
     path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         sock.bind(raw)
-        path.chmod(0o600)
+        if group is None:
+            path.chmod(0o600)
+        else:
+            os.chown(path, -1, group)
+            path.chmod(0o660)
         sock.listen(CONNECTIONS)
     except OSError:
         sock.close()
@@ -47,11 +53,19 @@ def listen(path: Path) -> socket.socket:
     return sock
 
 
+def sun_path_problem(path: Path) -> str:
+    """What is wrong with a socket at ``path``, if it is too long; else empty."""
+    length = len(os.fsencode(path))
+    if length <= SUN_PATH:
+        return ""
+    return f"{path}: a unix socket's path may have {SUN_PATH} octets, this one has {length}; choose a shorter --run-dir"
+
+
 class ControlServer:
     """Answers requests on ``listener``. ``handler`` gets each request and a function that takes its answer, now or later.
 
     A request's ``id`` is put into its answer, so that one connection may have several under way. With ``peers`` a request's ``peer`` is
-    who asks, whatever the request itself says: ``uid``, ``gid`` and ``pid`` of the process that made the connection (unix(7), SO_PEERCRED).
+    who asks, whatever the request itself says: the `krun.control.access.Peer` that made the connection, None where nobody knows.
     """
 
     def __init__(
@@ -70,7 +84,7 @@ class ControlServer:
         self._limit = limit
         self._most = connections
         self._peers = peers
-        self._streams: dict[Stream, dict[str, int]] = {}
+        self._streams: dict[Stream, Peer | None] = {}
         listener.setblocking(False)
         loop.add_reader(listener.fileno(), self._acceptable)
 
@@ -87,7 +101,7 @@ class ControlServer:
                 log.warning("control socket: %d connections are open, one more was closed", self._most)
                 sock.close()
                 continue
-            peer = _peer(sock)
+            peer = peer_of(sock)
             self._streams[Stream(self._loop, sock, self._received, self._ended, limit=self._limit)] = peer
 
     def _received(self, stream: Stream, request: Message) -> None:
@@ -97,7 +111,7 @@ class ControlServer:
             stream.send(message if identity is None else {**message, "id": identity})
 
         if self._peers:
-            request = {**request, "peer": self._streams.get(stream, {})}
+            request = {**request, "peer": self._streams.get(stream)}
         self._handler(request, answer)
 
     def _ended(self, stream: Stream, _why: str) -> None:
@@ -111,12 +125,3 @@ class ControlServer:
             stream.flush(flush_s)
             stream.close()
         self._streams.clear()
-
-
-def _peer(sock: socket.socket) -> dict[str, int]:
-    """Who is at the other end (socket(7), struct ucred); empty where the kernel does not say."""
-    try:
-        pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    except OSError:
-        return {}
-    return {"pid": pid, "uid": uid, "gid": gid}

@@ -7,13 +7,13 @@ longer than a message takes, whoever is killed when.
 from __future__ import annotations
 
 import logging
-import pwd
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kir.model import Config
 from krun.control import overlays
+from krun.control.access import who
 from krun.control.events import event
 from krun.control.framing import Message
 from krun.control.overlays import Overlay
@@ -168,15 +168,3 @@ class Overlays:
                 )
         self._store.update(overlays=overlays.encode(current))
         self._tell(None, {})
-
-
-def who(peer: object) -> str:
-    """The other end of a connection, in words: ``root (uid 0), pid 4711``."""
-    if not isinstance(peer, Mapping):
-        return "somebody unknown"
-    uid, pid = peer.get("uid"), peer.get("pid")
-    try:
-        name = pwd.getpwuid(int(str(uid))).pw_name
-    except (KeyError, ValueError, OverflowError):
-        return f"uid {uid}, pid {pid}"
-    return f"{name} (uid {uid}), pid {pid}"

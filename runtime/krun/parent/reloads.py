@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import secrets
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from kir.codec import Document, IrError
 from krun.control import state as documents
 from krun.control.deletions import deletions, judge
 from krun.control.events import event
-from krun.control.framing import Message
+from krun.control.framing import MAX_MESSAGE, Message
 from krun.control.server import Answer
 from krun.loop.events import EventLoop
 from krun.parent import sdnotify
@@ -36,6 +37,9 @@ from krun.parent.store import Confirm, Store, StoreError
 log = logging.getLogger("krun.parent")
 
 RETRY_STORE_S = 10.0
+BLIND_AT_MOST = MAX_MESSAGE // 2
+"""Octets of two configurations that are told to somebody who may not read them."""
+
 COUNTER = {"done": "reloads_done", "refused": "reloads_refused", "rolled back": "reloads_rolled_back"}
 
 
@@ -192,7 +196,7 @@ class Reloads:
                 "plan" if wanted.dry else "reload",
                 wanted.path,
             )
-            found = read(wanted.path, self.document)
+            found = _read_for(wanted, wanted.path, self.document)
             # One copy of what both have: the comparison for the children is then a matter of identity.
             found.config = shared(found.config, self.document.config)
             run.document = found
@@ -290,6 +294,13 @@ class Reloads:
                 "overlays": list(self._store.kept.overlays),
                 "drain_us": self._drain_us if wanted.drain_us is None else wanted.drain_us,
             }
+            if wanted.blind and outcome.reason == "" and run.document is not None:
+                answer["blind"] = _blinded(self.document, run.document)
+                if sum(len(bytes(part)) for part in answer["blind"].values()) > BLIND_AT_MOST:
+                    answer = {
+                        "ok": False,
+                        "error": "too large a configuration to be compared for anybody but root",
+                    }
         if wanted.within_us and outcome.applied and run.confirm_by is None:
             answer["warning"] = "this IR was running already: nothing waits for a confirmation"
         tell(wanted, answer)
@@ -388,3 +399,25 @@ class Reloads:
         """Where a copy of what runs is kept."""
         running = self._store.kept.running
         return None if running is None else str(self._store.place(running))
+
+
+def _read_for(wanted: Wanted, path: Path, last: Document) -> Document:
+    """The IR at ``path``, by the descriptor that was opened for it where there is one. Raises IrError."""
+    if wanted.opened is None:
+        return read(path, last)
+    place = f"/proc/self/fd/{wanted.opened}"
+    try:
+        return read(Path(place), last)
+    except IrError as error:
+        raise IrError(str(error).replace(place, str(path))) from None
+
+
+def _blinded(old: Document, new: Document) -> Message:
+    """Both configurations for somebody who may see what they say, but no secret of them."""
+    from kir.blind import blind
+
+    key = secrets.token_bytes(32)  # forgotten with this call
+    return {
+        side: msgspec.Raw(msgspec.json.encode(blind(document.config, key)))
+        for side, document in (("old", old), ("new", new))
+    }

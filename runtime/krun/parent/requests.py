@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from krun.parent.store import Reference
 @dataclass(slots=True)
 class Wanted:
     """A request. ``path`` None: back to the IR before. ``dry``: only ask. ``within_us`` 0: needs no confirmation. ``returning``: nobody
-    confirmed. ``drain_us``: how long servers that go may keep their connections; None: as krun was started.
+    confirmed. ``drain_us``: how long servers that go may keep their connections; None: as krun was started. ``opened``: the file at
+    ``path``, opened already with the rights of whoever asks; the reload closes it. ``blind``: whoever asks may not read secrets.
     """
 
     path: Path | None
@@ -29,6 +31,8 @@ class Wanted:
     limit: Limit | None = None
     returning: bool = False
     drain_us: int | None = None
+    opened: int | None = None
+    blind: bool = False
 
 
 @dataclass(slots=True)
@@ -69,6 +73,10 @@ def report(run: Run, outcome: Outcome) -> documents.LastReload:
 
 
 def tell(wanted: Wanted, message: Message) -> None:
+    """The answer, where somebody waits for one. It is the end of a request: what was opened for it is closed."""
+    if wanted.opened is not None:
+        os.close(wanted.opened)
+        wanted.opened = None
     if wanted.answer is not None:
         wanted.answer(message)
 

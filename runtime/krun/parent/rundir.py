@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -12,9 +13,11 @@ class RunDirError(Exception):
 
 
 class RunDir:
-    """``path`` made (0700) and locked for this process, until `release` or its end."""
+    """``path`` made (0700) and locked for this process, until `release` or its end. ``group``: the number of one whose members may
+    pass through to the control socket, and no more (0710).
+    """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, group: int | None = None) -> None:
         self.path = path
         self._lock = -1
         try:
@@ -22,7 +25,7 @@ class RunDir:
             details = path.stat()
         except OSError as error:
             raise RunDirError(
-                f"{path}: cannot be made the run directory: {error.strerror or error}"
+                f"{path}: cannot be made the run directory: {error.strerror or error}{_advice(error)}"
             ) from None
         if details.st_uid != os.geteuid():
             raise RunDirError(
@@ -33,6 +36,14 @@ class RunDir:
                 f"{path}: others may write there (mode {details.st_mode & 0o7777:04o}), so they could answer in krun's "
                 "place; `chmod go-w` it or choose another --run-dir"
             )
+        if group is not None:
+            try:
+                os.chown(path, -1, group)
+                path.chmod(0o710)
+            except OSError as error:
+                raise RunDirError(
+                    f"{path}: cannot be given to group {group}: {error.strerror or error}; that takes root, or membership"
+                ) from None
         try:
             while True:
                 self._lock = os.open(
@@ -51,7 +62,7 @@ class RunDir:
                 + "; stop it with `krunctl stop`, or give this one another --run-dir"
             ) from None
         except OSError as error:
-            raise RunDirError(f"{self.pid_file}: {error.strerror or error}") from None
+            raise RunDirError(f"{self.pid_file}: {error.strerror or error}{_advice(error)}") from None
         try:
             os.ftruncate(self._lock, 0)
             os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
@@ -91,3 +102,15 @@ def _same_file(handle: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(handle), path.stat())
     except FileNotFoundError:
         return False
+
+
+def _advice(error: OSError) -> str:
+    """What to do, where that is known."""
+    match error.errno:
+        case errno.EROFS:
+            return "; mount a tmpfs there (in a container: `--tmpfs /run/krun`), or choose another --run-dir"
+        case errno.EACCES | errno.EPERM:
+            return f"; krun runs as uid {os.geteuid()}: start it as root, or choose a --run-dir that is that user's own"
+        case errno.EEXIST | errno.ENOTDIR:
+            return "; there is something else; choose another --run-dir"
+    return ""

@@ -46,6 +46,8 @@ class Settings:
     audit_us: int = 10_000_000
     overlays: Callable[[], tuple[dict[str, Any], ...]] = tuple
     metrics: Where | None = None
+    control_group: int | None = None
+    """Number of the group that may look."""
 
 
 class Slot:

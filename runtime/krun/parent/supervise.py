@@ -20,6 +20,7 @@ import msgspec
 from kir import __version__
 from kir.model import Config
 from krun.control import state as documents
+from krun.control.access import Access, UnreadableError, open_as
 from krun.control.deletions import parse_limit
 from krun.control.events import Ring, event, remember
 from krun.control.framing import Message
@@ -83,6 +84,7 @@ class Supervisor:
         self._stop_answers: list[Answer] = []
         self._said_ready = False
         self._ring = Ring("krun")
+        self._access = Access(os.geteuid(), settings.control_group)
 
     # -- life
 
@@ -96,7 +98,9 @@ class Supervisor:
         loop.on_signal(signal.SIGHUP, lambda: self._reloads.ask(Wanted(self._reloads.path, "SIGHUP")))
         loop.on_signal(signal.SIGUSR1, self._dump)
         run_dir = self._settings.run_dir
-        self._server = ControlServer(loop, listen(run_dir.control_socket), self._request, peers=True)
+        self._server = ControlServer(
+            loop, listen(run_dir.control_socket, self._settings.control_group), self._request, peers=True
+        )
         begun, crew = self._begun, self._crew
         names = crew.need(begun.document.config)
         log.info(
@@ -159,9 +163,15 @@ class Supervisor:
     # -- requests
 
     def _request(self, request: Message, answer: Answer) -> None:
+        operation, peer = request.get("op"), request.get("peer")
+        refusal = self._access.refusal(peer, operation)
+        if refusal:
+            log.warning("control request %.40r refused: %s", operation, refusal)
+            answer({"ok": False, "error": refusal})
+            return
         try:
             self._dispatch(request, answer)
-        except ValueError as error:
+        except (ValueError, UnreadableError) as error:
             answer({"ok": False, "error": str(error)})
         except Exception as error:
             log.error("control request %r: %s: %s", request.get("op"), type(error).__name__, error)
@@ -200,7 +210,8 @@ class Supervisor:
         """A reload or a plan as it was asked for. Raises ValueError with words for the user."""
         path, within, limit = (request.get(key) for key in ("path", "confirm_within_us", "max_delete"))
         drain = request.get("drain_us")
-        return Wanted(
+        peer = request.get("peer")
+        wanted = Wanted(
             self._reloads.path if path is None else Path(str(path)),
             "krunctl",
             answer,
@@ -208,7 +219,11 @@ class Supervisor:
             within_us=0 if within is None else time_to_confirm(within),
             limit=None if limit is None else parse_limit(str(limit)),
             drain_us=None if drain is None else time_to_drain(drain),
+            blind=not self._access.whole(peer),
         )
+        if wanted.blind and peer is not None and path is not None:
+            wanted.opened = open_as(peer, str(path))
+        return wanted
 
     # -- status
 
