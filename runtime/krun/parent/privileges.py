@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterable
+
+from kir.model import Config
 
 _VERSION_3 = 0x20080522  # linux/capability.h: _LINUX_CAPABILITY_VERSION_3
 _PR_SET_NO_NEW_PRIVS = 38
@@ -16,16 +19,39 @@ NET_BIND_SERVICE = 10
 NET_ADMIN = 12
 NET_RAW = 13
 IPC_LOCK = 14
+SYS_ADMIN = 21
 SYS_NICE = 23
 
-KEEPS: dict[str, frozenset[int]] = {
-    "vrrp": frozenset({NET_ADMIN, NET_RAW, IPC_LOCK, SYS_NICE}),
-    "check": frozenset({NET_ADMIN, NET_RAW, NET_BIND_SERVICE, IPC_LOCK, SYS_NICE}),
+NAMES: dict[int, str] = {
+    DAC_READ_SEARCH: "CAP_DAC_READ_SEARCH",
+    KILL: "CAP_KILL",
+    SETGID: "CAP_SETGID",
+    SETUID: "CAP_SETUID",
+    NET_BIND_SERVICE: "CAP_NET_BIND_SERVICE",
+    NET_ADMIN: "CAP_NET_ADMIN",
+    NET_RAW: "CAP_NET_RAW",
+    IPC_LOCK: "CAP_IPC_LOCK",
+    SYS_ADMIN: "CAP_SYS_ADMIN",
+    SYS_NICE: "CAP_SYS_NICE",
+}
+"""Those that krun ever needs, by number (linux/capability.h)."""
+
+ALWAYS: dict[str, frozenset[int]] = {
+    "vrrp": frozenset({NET_ADMIN, NET_RAW}),
+    "check": frozenset({NET_ADMIN, NET_RAW}),
     # DAC_READ_SEARCH: keepalived runs a root script that lies in somebody's private directory, and so do we
     # (unless enable_script_security).
     "script": frozenset({SETUID, SETGID, KILL, DAC_READ_SEARCH}),
 }
-"""Which capabilities a child keeps, where the parent has them. Only the script process ever executes another program."""
+"""Which capabilities a child needs whatever it runs. Only the script process ever executes another program. A configuration may
+need more: `keeps`."""
+
+KEEPS: dict[str, frozenset[int]] = {
+    "vrrp": ALWAYS["vrrp"] | {IPC_LOCK, SYS_NICE},
+    "check": ALWAYS["check"] | {NET_BIND_SERVICE, IPC_LOCK, SYS_NICE},
+    "script": ALWAYS["script"],
+}
+"""What a child keeps at its birth, where the parent has it: also what a later reload may need."""
 
 KEEPS_NONE = frozenset({"metrics"})
 """Processes that run no configuration and keep no capability at all."""
@@ -41,6 +67,34 @@ class _Data(ctypes.Structure):
         ("permitted", ctypes.c_uint32),
         ("inheritable", ctypes.c_uint32),
     )
+
+
+def keeps(name: str, config: Config) -> frozenset[int] | None:
+    """What the child ``name`` needs to run ``config``; None: a process that is not known here."""
+    if name in KEEPS_NONE:
+        return frozenset()
+    always = ALWAYS.get(name)
+    if always is None:
+        return None
+    settings = config.global_defs
+    process = {"vrrp": settings.vrrp_process, "check": settings.checker_process}.get(name)
+    more: set[int] = set()
+    if process is not None and process.no_swap:
+        more.add(
+            IPC_LOCK
+        )  # not for the lock alone: what it maps later is locked as well (mlockall(2), MCL_FUTURE)
+    if name == "check" and any(0 < port < 1024 for port in _bound(config)):
+        more.add(NET_BIND_SERVICE)
+    return always | more
+
+
+def _bound(config: Config) -> Iterable[int]:
+    """The ports that checks send from."""
+    for server in config.virtual_servers:
+        for real in server.real_servers:
+            for check in real.checkers:
+                endpoint = getattr(check, "endpoint", None)
+                yield 0 if endpoint is None else endpoint.bind_port
 
 
 def drop(name: str, libc: ctypes.CDLL) -> None:
