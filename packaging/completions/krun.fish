@@ -5,7 +5,7 @@ complete -c krun -l kernel -x -a 'linux memory' -d 'what is changed: this machin
 complete -c krun -l run-dir -x -a '(__fish_complete_directories)' -d 'where sockets and the pid file live, one for each krun [/run/krun]'
 complete -c krun -l log-format -x -a 'text json' -d 'log lines on stderr [text]'
 complete -c krun -l debug -d 'log more, with tracebacks of internal errors'
-complete -c krun -l memory-debug -d 'log each minute and after each reload which objects became more'
+complete -c krun -l memory-debug -d 'log each minute and after each reload whose objects came, went, and were left behind'
 complete -c krun -l drain -x -d 'real servers and services that a reload removes get no new connections from then on, and are deleted when they have none left or after this time (90s, 5m, 1h30m); `krunctl reload --drain` sets it for one reload [0: at once]'
 complete -c krun -l audit -x -d 'how often the kernel\'s IPVS table is compared with what krun put there [10s]'
 complete -c krun -l metrics -x -d 'serve metrics for Prometheus: unix:/PATH, 127.0.0.1:9650 or [::1]:9650; nothing but a unix socket or the loopback [off]'

@@ -9,7 +9,7 @@ _krun() {
         '--run-dir=[where sockets and the pid file live, one for each krun \[/run/krun\]]:DIR:_files -/' \
         '--log-format=[log lines on stderr \[text\]]:LOG_FORMAT:(text json)' \
         '--debug[log more, with tracebacks of internal errors]' \
-        '--memory-debug[log each minute and after each reload which objects became more]' \
+        '--memory-debug[log each minute and after each reload whose objects came, went, and were left behind]' \
         '--drain=[real servers and services that a reload removes get no new connections from then on, and are deleted when they have none left or after this time (90s, 5m, 1h30m); `krunctl reload --drain` sets it for one reload \[0\: at once\]]:T: ' \
         '--audit=[how often the kernel'\''s IPVS table is compared with what krun put there \[10s\]]:T: ' \
         '--metrics=[serve metrics for Prometheus\: unix\:/PATH, 127.0.0.1\:9650 or \[\:\:1\]\:9650; nothing but a unix socket or the loopback \[off\]]:WHERE: ' \

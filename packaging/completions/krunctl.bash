@@ -4,7 +4,7 @@ _krunctl() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            status|reload|plan|confirm|undo|facts|events|top|explain|metrics|set|unset|overlays|stop) command=${COMP_WORDS[i]}; break ;;
+            status|reload|plan|confirm|undo|facts|events|top|explain|metrics|memory|set|unset|overlays|stop) command=${COMP_WORDS[i]}; break ;;
         esac
     done
     if [[ $cur == "=" ]]; then
@@ -40,6 +40,7 @@ _krunctl() {
             top) mapfile -t COMPREPLY < <(compgen -W "--help --interval --count" -- "$cur") ;;
             explain) mapfile -t COMPREPLY < <(compgen -W "--help --all --json" -- "$cur") ;;
             metrics) mapfile -t COMPREPLY < <(compgen -W "--help --or-down" -- "$cur") ;;
+            memory) mapfile -t COMPREPLY < <(compgen -W "--help --types --json" -- "$cur") ;;
             set) mapfile -t COMPREPLY < <(compgen -W "--help --weight --for --reason --json" -- "$cur") ;;
             unset) mapfile -t COMPREPLY < <(compgen -W "--help --json" -- "$cur") ;;
             overlays) mapfile -t COMPREPLY < <(compgen -W "--help --json" -- "$cur") ;;
@@ -49,7 +50,7 @@ _krunctl() {
         return
     fi
     if [[ -z $command ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "status reload plan confirm undo facts events top explain metrics set unset overlays stop" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "status reload plan confirm undo facts events top explain metrics memory set unset overlays stop" -- "$cur")
         return
     fi
     case $command in

@@ -25,6 +25,7 @@ _krunctl() {
                 'top:the director, live: q or Ctrl-C ends'
                 'explain:why is it what it is: an instance, a virtual server …'
                 'metrics:print the metrics once, as `krun --metrics` serves them'
+                'memory:where the memory of each process is'
                 'set:give a real server another weight for a while'
                 'unset:end what `krunctl set` began'
                 'overlays:list what `krunctl set` began and has not ended'
@@ -107,6 +108,13 @@ _krunctl() {
                         '-h[show this help message and exit]' \
                         '--help[show this help message and exit]' \
                         '--or-down[where no krun answers print krun_up 0 and exit with 0, so that a collector sees it]'
+                    ;;
+                memory)
+                    _arguments -s \
+                        '-h[show this help message and exit]' \
+                        '--help[show this help message and exit]' \
+                        '--types[with --memory-debug\: all objects by type, too]' \
+                        '--json[as an object]'
                     ;;
                 set)
                     _arguments -s \

@@ -24,7 +24,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="krun",
         description="Run a director from the IR that `kcc build` wrote: VRRP, virtual addresses, health checks, IPVS.",
-        epilog="SIGHUP reloads, SIGTERM stops in order, SIGUSR1 writes the state to RUN_DIR/krun-state.json. "
+        epilog="SIGHUP reloads, SIGTERM stops in order, SIGUSR1 writes the state to RUN_DIR/krun-state.json, "
+        "SIGUSR2 the account of memory to RUN_DIR/krun-memory.json. "
         "Exit status: 0 after an ordinary stop, 1 on an internal error, 2 on an unusable IR or arguments.",
     )
     p.add_argument("ir", metavar="IR.json", type=Path, help="the compiled configuration")
@@ -48,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--memory-debug",
         action="store_true",
-        help="log each minute and after each reload which objects became more",
+        help="log each minute and after each reload whose objects came, went, and were left behind",
     )
     p.add_argument(
         "--drain",
@@ -178,7 +179,9 @@ def _run(options: argparse.Namespace) -> int:
             metrics=options.metrics,
             control_group=options.control_group,
         )
-        return Supervisor(begun, settings, store).run()
+        supervisor = Supervisor(begun, settings, store)
+        del begun, given  # the first IR is not kept for life
+        return supervisor.run()
     finally:
         run_dir.release()
 

@@ -32,6 +32,7 @@ from krun.check.suspend import AddressWatch
 from krun.check.table import TableKeeper, Written
 from krun.kernel import open_kernel
 from krun.kernel.door import Ipvs, Kernel
+from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
 from krun.notify.client import ScriptClient
 from krun.notify.mail.about_checks import CheckLetters
@@ -449,6 +450,17 @@ class CheckChild:
             },
         }
         return self._post.report(document)
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        yield from self._roster.books()
+        yield from self._post.books()
+        yield from self._client.books() if self._client is not None else ()
+        yield from (Entry("drain", drain.target, drain) for drain in self._draining.drains.all())
+        yield Entry("book", "IPVS", self._table)
+        yield Entry("configuration", "that is checked", self._config)
+        if self._draft is not None:
+            yield Entry("configuration", "prepared", self._draft.config)
 
     # End.
 

@@ -23,6 +23,7 @@ from krun.check import machine
 from krun.check.pool import News, Pool, Server
 from krun.check.runner import Runner, Workshop
 from krun.check.succession import Origin, origins, predecessors, starts_up
+from krun.loop.books import Books, Entry
 
 Weights = Callable[[VirtualServer], Mapping[DestKey, int]]
 """Which weights an operator set by hand in a virtual server (`krun.control.overlays`)."""
@@ -137,6 +138,17 @@ class Roster:
     def runners(self) -> list[Runner]:
         """All of them, in the order of the configuration."""
         return [r for m in self.members.values() for runners in m.runners.values() for r in runners]
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        for name, member in self.members.items():
+            yield Entry("virtual server", name, member)
+            yield Entry("pool", name, member.pool)
+            for key, server in member.pool.servers.items():
+                yield Entry("real server", f"{name} -> {key}", server)
+            for runners in member.runners.values():
+                for runner in runners:
+                    yield from runner.books()
 
     # Reload.
 

@@ -19,6 +19,7 @@ from krun.check.limit import LimitedLog, Slots
 from krun.check.outcome import Outcome
 from krun.check.probes import Environment, Probe, ScriptRunner, make_probe
 from krun.check.schedule import Alarm
+from krun.loop.books import Books, Entry
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +108,13 @@ class Runner:
     @property
     def promise_key(self) -> str:
         return f"{self.virtual.name}|{self.server.identity}|{self.label}"
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        name = f"{self.subject} {self.label}"
+        yield Entry("checker", name, self)
+        if self._probe is not None:
+            yield Entry("probe", name, self._probe)
 
     # Life.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from kir import __version__
 from krun.control import hand
 from krun.control.client import NoDaemonError, ask
-from krun.control.commands import explain, metrics, top
+from krun.control.commands import explain, memory, metrics, top
 from krun.control.duration import clock, parse_us
 from krun.control.framing import Message
 
@@ -105,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
     top.add(commands)
     explain.add(commands)
     metrics.add(commands)
+    memory.add(commands)
     hand.add(commands)
     commands.add_parser("stop", help="stop in order: priority-0 adverts, addresses and services removed")
     return p
@@ -309,6 +310,7 @@ _COMMANDS: dict[str, Callable[[Path, argparse.Namespace], int]] = {
     "top": top.run,
     "explain": explain.run,
     "metrics": metrics.run,
+    "memory": memory.run,
     "stop": _stop,
     **hand.COMMANDS,
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from krun.control.framing import Decoder, FramingError, Message, encode
 from krun.control.stream import Stream
+from krun.loop.books import Books, Entry
 from krun.loop.events import EventLoop, Handle
 
 
@@ -95,6 +96,13 @@ class Conversation:
         timer = self._loop.call_later(timeout, lambda: self._late(number, timeout))
         self._asked[number] = _Asked(reply, timer)
         self._stream.send({**request, "id": number})
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        if self._stream is not None:
+            yield Entry("control connection", f"to {self._path.name}", self._stream)
+        for asked in self._asked.values():
+            yield Entry("question", f"to {self._path.name}", asked)
 
     def close(self, why: str) -> None:
         """End the connection; whoever waits for an answer hears ``why``."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from krun.control.access import Peer, peer_of
 from krun.control.framing import Message
 from krun.control.stream import Stream
+from krun.loop.books import Books, Entry
 from krun.loop.events import EventLoop
 
 log = logging.getLogger("krun.control")
@@ -116,6 +117,11 @@ class ControlServer:
 
     def _ended(self, stream: Stream, _why: str) -> None:
         self._streams.pop(stream, None)
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        for stream, peer in self._streams.items():
+            yield Entry("control connection", f"pid {peer.get('pid', '?')}", stream)
 
     def close(self, flush_s: float = 0.5) -> None:
         """Stop listening, hand out what was answered, close the connections."""

@@ -14,6 +14,7 @@ from typing import Literal
 from kir.model import Account
 from krun.control.framing import Message
 from krun.control.stream import Stream
+from krun.loop.books import Books, Entry
 
 log = logging.getLogger("krun.notify")
 
@@ -100,6 +101,13 @@ class ScriptClient:
     def outstanding(self) -> int:
         """How many runs have not ended yet."""
         return len(self._outstanding)
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        for run in self._outstanding.values():
+            yield Entry("script run", run.spec.label or run.spec.argv[0], run)
+        if self._stream is not None:
+            yield Entry("control connection", "to the script process", self._stream)
 
     def run(self, spec: ScriptRun, done: Done | None = None) -> int:
         """Start ``spec`` soon; ``done`` hears how it ended. Returns a token for `cancel`."""

@@ -16,6 +16,7 @@ from kir.model import Account, Config
 from krun.control.framing import Message
 from krun.control.server import listen
 from krun.control.stream import Stream
+from krun.loop.books import Books, Entry
 from krun.notify import accounts
 from krun.notify.client import SOCKET_NAME, ScriptResult, ScriptRun
 from krun.notify.running import RefusedError, Running
@@ -137,6 +138,22 @@ class ScriptChild:
             "waiting": len(self._waiting),
             "ended": dict(sorted(self._counts.items())),
         }
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        for job in (*self._running, *self._waiting):
+            yield Entry("script job", job.spec.label or job.spec.argv[0], job)
+            if job.running is not None:
+                yield Entry(
+                    "script process",
+                    f"{job.spec.label or job.spec.argv[0]} (pid {job.running.pid})",
+                    job.running,
+                )
+        for stream in self._streams:
+            yield Entry("control connection", "from a process that has scripts run", stream)
+        yield Entry("configuration", "that scripts run by", self._config)
+        if self._prepared is not None:
+            yield Entry("configuration", "prepared", self._prepared)
 
     # -- connections
 

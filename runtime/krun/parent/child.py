@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Protocol
 
 from kir.model import Config
+from krun.loop.books import Books
 from krun.parent.context import ChildContext
 
 
@@ -39,6 +40,9 @@ class Child(Protocol):
 
     def status(self) -> dict[str, Any]:
         """This process's part of the state document, plain JSON."""
+
+    def books(self) -> Books:
+        """What this process owns, for the account of its memory (`krun.loop.books`); called between two turns of its loop."""
 
     async def stop(self) -> None:
         """Orderly stop: priority-0 adverts, VIPs and services removed as configured; returns when done (bounded by the caller)."""

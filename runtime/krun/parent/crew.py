@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from kir.codec import Document
 from kir.model import Config
+from krun.loop.books import Books
 from krun.loop.reactor import Reactor
 from krun.parent.children import STOP_ORDER, maker, needed
 from krun.parent.handover import part
@@ -64,6 +65,11 @@ class Crew:
     def everyone(self) -> list[Slot]:
         """Those that have something to say: all but the retired."""
         return [*self.slots.values(), *self.aside.values()]
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        for slot in (*self.everyone, *self._retired):
+            yield from slot.books()
 
     def adopt(self, document: Document) -> None:
         """From now on ``document`` is what successors run."""

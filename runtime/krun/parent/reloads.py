@@ -7,10 +7,10 @@ and what returns then is the IR before *that* reload. There is one level of undo
 
 from __future__ import annotations
 
-import gc
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,7 @@ from krun.control.deletions import deletions, judge
 from krun.control.events import event
 from krun.control.framing import MAX_MESSAGE, Message
 from krun.control.server import Answer
+from krun.loop.books import Books, Entry
 from krun.loop.events import EventLoop
 from krun.parent import sdnotify
 from krun.parent.beginning import Beginning, read
@@ -44,7 +45,7 @@ COUNTER = {"done": "reloads_done", "refused": "reloads_refused", "rolled back": 
 
 
 class Reloads:
-    """What runs, and the way to something else. ``directory``: the run directory."""
+    """What runs, and the way to something else. ``directory``: the run directory. ``settled`` is called a turn after each reload."""
 
     def __init__(
         self,
@@ -55,8 +56,10 @@ class Reloads:
         directory: Path,
         periods: Periods,
         drain_us: int = 0,
+        settled: Callable[[], object] = lambda: None,
     ) -> None:
         self._loop = loop
+        self._settled = settled
         self._drain_us = drain_us
         self._crew = crew
         self._store = store
@@ -80,6 +83,21 @@ class Reloads:
             left.unlink(missing_ok=True)
         self._deadline.watch()
         self._retry_store()
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        yield Entry("document", "that runs", self.document)
+        yield Entry("configuration", "that runs", self.document.config)
+        for wanted in self._waiting:
+            yield Entry("reload", wanted.requested_by, wanted)
+        if self._run is not None:
+            yield Entry("reload", self._run.wanted.requested_by, self._run)
+            yield Entry("reload", self._run.wanted.requested_by, self._run.wanted)
+            if self._run.document is not None:
+                yield Entry("document", "of a reload under way", self._run.document)
+                yield Entry("configuration", "of a reload under way", self._run.document.config)
+        if self._transaction is not None:
+            yield Entry("reload", "under way", self._transaction)
 
     @property
     def busy(self) -> bool:
@@ -332,7 +350,7 @@ class Reloads:
         self._store.update(last_reload=report, counters=counters)
         if not self._stopping:
             sdnotify.notify("READY=1", f"STATUS=runs {self.path.name}")
-        gc.freeze()
+        self._loop.call_later(0, self._settled)
 
     def _returned(self, outcome: Outcome) -> None:
         if outcome.applied:

@@ -17,6 +17,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,9 +29,11 @@ from krun.control.events import Ring, after, remember
 from krun.control.framing import Message
 from krun.control.server import Answer, ControlServer
 from krun.kernel.door import KernelUnavailable
+from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
-from krun.loop.memory import Account
+from krun.loop.memory import settle
 from krun.parent import alive, privileges, promises
+from krun.parent.accounting import Accounting
 from krun.parent.child import Child
 from krun.parent.context import ChildContext
 from krun.parent.handover import unpack
@@ -38,7 +41,6 @@ from krun.parent.handover import unpack
 log = logging.getLogger("krun.shell")
 
 ALIVE_EVERY_S = 0.1
-MEMORY_EVERY_S = 60.0
 PARENT_GONE = signal.SIGUSR2
 STUCK_END_S = 1.0
 """How long a child whose parent is gone may take to end by itself; then SIGALRM's default action ends it, loop or no loop."""
@@ -98,7 +100,7 @@ def _settle(context: ChildContext, birth: Birth) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # The handler counts only once it stands; until then the signal is blocked.
-    signal.signal(PARENT_GONE, _parent_gone)
+    signal.signal(PARENT_GONE, partial(_parent_gone, birth.parent_pid))
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         privileges.drop(context.name, libc)
@@ -122,8 +124,13 @@ def close_all_but(keep: Iterable[int]) -> None:
     os.closerange(low, max(os.sysconf("SC_OPEN_MAX"), 65536))
 
 
-def _parent_gone(_number: int, _frame: object) -> None:
-    """The channel's end of file lets the child end cleanly; this is for a child whose loop does not turn."""
+def _parent_gone(parent: int, _number: int, _frame: object) -> None:
+    """The channel's end of file lets the child end cleanly; this is for a child whose loop does not turn.
+
+    While ``parent`` lives the signal comes from somebody who means the parent (`krun.parent.accounting`) and tells the whole group.
+    """
+    if os.getppid() == parent:
+        return
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, STUCK_END_S)
 
@@ -151,8 +158,9 @@ class Shell:
         self._digest = context.digest
         self._config = context.config
         self._prepared: tuple[str, Config] | None = None
-        self._memory_debug = memory_debug
-        self._memory: Account | None = None
+        self._debug = memory_debug
+        self._server: ControlServer | None = None
+        self._accounting = Accounting(context.name, self._loop, self._books, debug=memory_debug)
 
     def run(self) -> int:
         """Returns the exit status."""
@@ -164,7 +172,7 @@ class Shell:
         context = self._context
         context.channel.setblocking(False)
         self._loop.add_reader(context.channel.fileno(), self._channel_readable)
-        server = ControlServer(self._loop, context.listener, self._request)
+        server = self._server = ControlServer(self._loop, context.listener, self._request)
         self._tick(context.alive)
         self._child = self._make(context)
         self._starting = self._loop.create_task(self._start(self._child))
@@ -205,9 +213,9 @@ class Shell:
         except OSError:
             return  # the parent is gone; the channel's reader ends us
         log.debug("ready")
-        if self._memory_debug:
-            self._memory = Account()
-            self._loop.call_later(MEMORY_EVERY_S, self._account_again)
+        # What only the beginning needed: a predecessor's word for 30,000 servers is not kept for life.
+        self._context.promises = {}
+        self._loop.call_soon(self._accounting.start)
 
     async def _stop(self, answer: Answer, budget_s: float) -> None:
         assert self._child is not None
@@ -254,21 +262,16 @@ class Shell:
         else:
             log.warning("event loop: %s", context.get("message", "?"))
 
-    def _account_again(self) -> None:
-        self._account("in the last minute")
-        self._loop.call_later(MEMORY_EVERY_S, self._account_again)
-
-    def _account(self, when: str) -> None:
-        if self._memory is not None:
-            found = self._memory.growth()
-            changed = ", ".join(f"{kind} {count:+d}" for kind, count in found["changed"].items())
-            log.info(
-                "memory: peak %d kB, %d objects; %s: %s",
-                found["peak_kb"],
-                found["objects"],
-                when,
-                changed or "no change",
-            )
+    def _books(self) -> Books:
+        """All that this process owns."""
+        yield Entry("configuration", "that runs", self._config)
+        yield Entry("configuration", "that it was born with", self._context.config)
+        if self._prepared is not None:
+            yield Entry("configuration", "prepared", self._prepared[1])
+        if self._server is not None:
+            yield from self._server.books()
+        if self._child is not None and self._starting is not None and self._starting.done():
+            yield from self._child.books()
 
     # -- requests
 
@@ -281,6 +284,8 @@ class Shell:
             )
         elif operation == "events":
             answer({"ok": True, "events": after(self._ring, request.get("since"))})
+        elif operation == "memory":
+            self._accounting.answer(request, answer)
         elif child is None:
             answer({"ok": False, "error": "not started yet"})
         elif operation == "status":
@@ -363,11 +368,11 @@ class Shell:
             self._end(1)
             return
         self._digest, self._config = digest, config
+        self._context.config, self._context.digest = config, digest  # the first one is let go of
         answer({"ok": True, **result})
-        if self._memory is not None:
-            self._loop.call_soon(self._account, "through the reload")
-        else:
-            gc.freeze()  # the new configuration lives as long as the process
+        self._accounting.reloaded()
+        if not self._debug:
+            self._loop.call_soon(settle)
 
 
 def _words(error: BaseException) -> str:

@@ -17,6 +17,7 @@ from krun.control.client import Conversation
 from krun.control.events import event
 from krun.control.metrics.address import Where
 from krun.control.server import listen
+from krun.loop.books import Books, Entry
 from krun.loop.events import Handle
 from krun.loop.reactor import Reactor
 from krun.parent import alive, shell
@@ -91,6 +92,15 @@ class Slot:
         self._continued_at = float("-inf")
         self._deaths = 0
         self.conversation = Conversation(loop, settings.run_dir.child_socket(name))
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        yield Entry("process", self.name, self)
+        yield Entry("promises", self.name, self.promises)
+        if self._watchdog is not None:
+            yield Entry("watchdog", self.name, self._watchdog)
+        yield Entry("configuration", f"of the {self.name} process", self.config)
+        yield from self.conversation.books()
 
     # -- birth
 

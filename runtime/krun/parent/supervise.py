@@ -26,8 +26,11 @@ from krun.control.events import Ring, event, remember
 from krun.control.framing import Message
 from krun.control.metrics.address import Where
 from krun.control.server import Answer, ControlServer, listen
+from krun.loop.books import Books
+from krun.loop.memory import settle
 from krun.loop.reactor import Reactor
 from krun.parent import sdnotify
+from krun.parent.accounting import Gathering
 from krun.parent.beginning import Beginning
 from krun.parent.children import maker, needed, preload
 from krun.parent.crew import Crew
@@ -45,7 +48,17 @@ log = logging.getLogger("krun.parent")
 READY_AT_MOST_S = 10.0
 """systemd hears READY=1 when all children are ready, or after this long: a child in back-off must not end the whole unit."""
 
-PARENT_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+MEMORY_S = 30.0
+"""How long a process may take to account for its memory: with --memory-debug it reads all of it."""
+
+PARENT_SIGNALS = (
+    signal.SIGCHLD,
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
 
 
 class Supervisor:
@@ -62,7 +75,7 @@ class Supervisor:
         need: Callable[[Config], tuple[str, ...]] = needed,
     ) -> None:
         settings = dataclasses.replace(settings, overlays=lambda: store.kept.overlays)
-        self._begun = begun
+        self._begun: Beginning | None = begun
         self._settings = settings
         self._store = store
         self._periods = periods if periods is not None else Periods()
@@ -76,6 +89,7 @@ class Supervisor:
             settings.run_dir.path,
             self._periods,
             settings.drain_us,
+            self._settled,
         )
         self._overlays = Overlays(self._loop, self._crew, store, lambda: self._reloads.document.config)
         self._server: ControlServer | None = None
@@ -85,6 +99,7 @@ class Supervisor:
         self._said_ready = False
         self._ring = Ring("krun")
         self._access = Access(os.geteuid(), settings.control_group)
+        self._accounting = Gathering("krun", self._loop, self._books, debug=settings.memory_debug)
 
     # -- life
 
@@ -97,11 +112,14 @@ class Supervisor:
         loop.on_signal(signal.SIGINT, lambda: self._stop("SIGINT"))
         loop.on_signal(signal.SIGHUP, lambda: self._reloads.ask(Wanted(self._reloads.path, "SIGHUP")))
         loop.on_signal(signal.SIGUSR1, self._dump)
+        loop.on_signal(signal.SIGUSR2, self._dump_memory)
         run_dir = self._settings.run_dir
         self._server = ControlServer(
             loop, listen(run_dir.control_socket, self._settings.control_group), self._request, peers=True
         )
         begun, crew = self._begun, self._crew
+        assert begun is not None
+        self._begun = None  # what runs is the reloads' to know; the first IR is not kept for life
         names = crew.need(begun.document.config)
         log.info(
             "krun %s (pid %d) runs %s, %s: %s",
@@ -123,8 +141,10 @@ class Supervisor:
         loop.call_later(READY_AT_MOST_S, self._say_ready)
         if not names:
             self._say_ready()
+        del begun
         self._reloads.start()
         self._overlays.start()
+        self._accounting.start()
         try:
             loop.run()
         finally:
@@ -196,6 +216,8 @@ class Supervisor:
                 self._periods.status,
                 answer,
             )
+        elif operation == "memory":
+            self._accounting.gather(self._crew.everyone, request, MEMORY_S, answer)
         elif operation == "set":
             self._overlays.set(request, answer)
         elif operation == "unset":
@@ -260,6 +282,24 @@ class Supervisor:
             log.info("SIGUSR1: the state is in %s", path)
 
         self._gather(write)
+
+    # -- memory
+
+    def _books(self) -> Books:
+        """All that this process owns."""
+        yield from self._crew.books()
+        yield from self._reloads.books()
+        if self._server is not None:
+            yield from self._server.books()
+
+    def _settled(self) -> None:
+        """A reload is over, and nothing of it is on the stack any more."""
+        self._accounting.reloaded()
+        if not self._settings.memory_debug:
+            settle()
+
+    def _dump_memory(self) -> None:
+        self._accounting.dump(self._crew.everyone, self._settings.run_dir.path, MEMORY_S)
 
 
 def _metrics(where: Where) -> Make:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from kir.model import Config
 from kir.state import AddressKey, AddressTable
+from krun.loop.books import Books, Entry
 from krun.vrrp import events, tracking
 from krun.vrrp.alarms import Alarms
 from krun.vrrp.book import STATIC
@@ -262,6 +263,17 @@ class Director(Surroundings):
     def endpoints(self) -> dict[Endpoint, tuple[int, ...]]:
         """The sockets that are needed, and the VRIDs of each."""
         return {at: tuple(sorted(table)) for at, table in self.intake.routes.items()}
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        for instance in self.instances.values():
+            yield Entry("instance", instance.name, instance)
+        for group in self.groups.values():
+            yield Entry("sync group", group.name, group)
+        yield Entry("book", "addresses", self.ledger)
+        yield Entry("book", "routes", self.routing.routes)
+        yield Entry("book", "rules", self.routing.rules)
+        yield Entry("configuration", "that the director runs", self.config)
 
     # -- inside
 

@@ -26,6 +26,7 @@ from krun.kernel.door import (
     LinkChanged,
     Resynchronised,
 )
+from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
 from krun.notify.client import ScriptClient
 from krun.notify.mail.about_vrrp import VrrpLetters
@@ -168,6 +169,13 @@ class VrrpChild:
     def status(self) -> dict[str, Any]:
         """See `krun.vrrp.status`."""
         return self._post.report(status.document(self._director, now_us()))
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        for part in (self._director, self._sockets, self._checks, self._client, self._post):
+            yield from part.books()
+        if self._prepared is not None:
+            yield Entry("configuration", "prepared", self._prepared.config)
 
     async def stop(self) -> None:
         """Priority 0, VIPs off, STOP told."""

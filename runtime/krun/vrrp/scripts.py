@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from kir.model import Notify, Script, VrrpScript
+from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
 from krun.notify.client import ScriptResult, ScriptRun
 from krun.vrrp.effects import TellOutside
@@ -57,6 +58,11 @@ class Checks:
                 check = self._checks[name] = _Check(script)
                 check.next_at = now_us()
                 self._begin(check)
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        for name, check in self._checks.items():
+            yield Entry("track script", name, check)
 
     def last(self, name: str) -> ScriptResult | None:
         """How the last run of a script ended, for the status."""

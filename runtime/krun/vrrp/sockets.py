@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from krun.kernel.door import AdvertSocket, Kernel
+from krun.loop.books import Books, Entry
 from krun.vrrp.endpoint import Endpoint
 
 log = logging.getLogger("krun.vrrp")
@@ -49,6 +50,11 @@ class Sockets:
         for at in endpoints:
             if at not in self.problems:
                 self.get(at)
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        for at, sock in self._open.items():
+            yield Entry("socket", str(at), sock)
 
     def known(self, at: Endpoint) -> AdvertSocket | None:
         """The socket of an endpoint, if it is open."""

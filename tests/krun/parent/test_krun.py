@@ -16,6 +16,8 @@ from krun_world import Running, director, krun, krunctl, write
 from parent_world import config, wait_for
 
 from kir.model import Config, Fifo
+from krun.parent.accounting import AGAIN_S
+from krun.parent.shell import STUCK_END_S
 
 
 def test_a_whole_life(folder: Path, start: Callable[..., Running]) -> None:
@@ -83,6 +85,32 @@ def test_memory_debug_reports_what_a_reload_left(folder: Path, start: Callable[.
     write(folder, director(folder, weight=2))
     assert krunctl(running.run_dir, "reload").returncode == 0
     wait_for("the account", lambda: running.logged("through the reload"))
+    time.sleep(AGAIN_S + 0.5)
+    assert "left behind" not in running.log.read_text()
+    answer = krunctl(running.run_dir, "memory", "--types")
+    assert answer.returncode == 0 and "LEFT" not in answer.stdout, answer.stdout
+    assert "krun.check.pool.Pool" in answer.stdout
+
+
+def test_where_the_memory_is(folder: Path, start: Callable[..., Running]) -> None:
+    """krunctl memory, and SIGUSR2: also when somebody sends it to the whole group, which ends no child."""
+    running = start(folder, write(folder, director(folder)))
+    pids = {p["name"]: p["pid"] for p in running.state()["processes"]}
+    answer = krunctl(running.run_dir, "memory", "--json")
+    assert answer.returncode == 0, answer.stderr
+    told = {one["process"]: one for one in json.loads(answer.stdout)["processes"]}
+    assert told.keys() == {"krun", *pids}
+    assert all(one["pss_kb"] > 1000 and one["threads"] == 1 and not one["debug"] for one in told.values())
+    assert told["vrrp"]["owners"]["instance"]["count"] == 1
+    assert told["check"]["owners"]["real server"]["count"] == 1
+    text = krunctl(running.run_dir, "memory").stdout
+    assert "vrrp: " in text and "instance" in text and "(PSS)" in text
+    os.killpg(running.process.pid, signal.SIGUSR2)
+    wait_for("the account", lambda: running.logged("SIGUSR2: the account of memory is in"))
+    written = json.loads((running.run_dir / "krun-memory.json").read_bytes())
+    assert {one["process"] for one in written} == told.keys()
+    time.sleep(STUCK_END_S + 0.3)
+    assert {p["name"]: p["pid"] for p in running.state()["processes"]} == pids
 
 
 def test_two_on_one_run_dir(folder: Path, start: Callable[..., Running]) -> None:

@@ -25,7 +25,6 @@ from krun.control.client import Reply
 from krun.control.framing import Message
 from krun.features import SUPPORTED, unsupported
 from krun.loop.clock import now_us
-from krun.loop.memory import Account
 from krun.parent import alive, promises, sdnotify
 from krun.parent.backoff import Backoff
 from krun.parent.children import needed
@@ -393,11 +392,3 @@ def test_a_reader_that_sleeps_does_not_stop_the_logger() -> None:
     os.close(reader)
     assert b"log lines were dropped" in rest
     assert rest.endswith(b"after\n")
-
-
-def test_memory_accounts_for_growth() -> None:
-    account = Account()
-    kept = [Backoff() for _ in range(50)]
-    assert account.growth()["changed"]["krun.parent.backoff.Backoff"] == 50
-    kept.clear()
-    assert account.growth()["changed"]["krun.parent.backoff.Backoff"] == -50

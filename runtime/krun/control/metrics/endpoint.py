@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from krun.control.metrics.family import CONTENT_TYPE
 from krun.control.metrics.http import LIMIT, Verdict, judge, refusal, response, without_body
+from krun.loop.books import Books, Entry
 from krun.loop.events import EventLoop, Handle
 
 log = logging.getLogger("krun.metrics")
@@ -44,6 +45,11 @@ class Endpoint:
         self.scrapes = 0
         self.refused = 0
         loop.add_reader(listener.fileno(), self._acceptable)
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        for client in self._clients:
+            yield Entry("metrics connection", "a scraper", client)
 
     def close(self) -> None:
         """No more; who waits is cut off."""

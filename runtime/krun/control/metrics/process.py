@@ -18,6 +18,7 @@ from krun.control.framing import Message
 from krun.control.metrics.address import Where, listen
 from krun.control.metrics.document import render, unreachable
 from krun.control.metrics.endpoint import Endpoint
+from krun.loop.books import Books
 from krun.parent.context import ChildContext
 
 log = logging.getLogger("krun.metrics")
@@ -69,6 +70,11 @@ class MetricsChild:
             "scrapes": 0 if endpoint is None else endpoint.scrapes,
             "refused": 0 if endpoint is None else endpoint.refused,
         }
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        yield from self._endpoint.books() if self._endpoint is not None else ()
+        yield from self._parent.books() if self._parent is not None else ()
 
     async def stop(self) -> None:
         self.abandon()

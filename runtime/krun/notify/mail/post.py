@@ -18,6 +18,7 @@ from typing import Any
 
 from kir.model import Global
 from krun.control.events import event
+from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
 from krun.notify.mail import lookup, smtp
 from krun.notify.mail.addresses import Mailbox, mailbox, own_sender, printable
@@ -145,6 +146,13 @@ class PostOffice:
         if status["problem"]:
             document.setdefault("alarms", []).append(f"mail: {status['problem']}; {status['queue']} wait")
         return document
+
+    def books(self) -> Books:
+        """What it owns (`krun.loop.books`)."""
+        for letter in self._queue.all():
+            yield Entry("letter", letter.alert.subject, letter)
+        for transfer in self._transfers:
+            yield Entry("mail connection", transfer.to, transfer)
 
     # The end.
 

@@ -45,6 +45,7 @@ class Transfer:
         gone: Callable[[Transfer], None],
         clock: Clock = now_us,
     ) -> None:
+        self.to = address
         self._loop = loop
         self._settings = settings
         self._done = done

@@ -72,6 +72,10 @@ class Queue:
         """How many wait, without those under way."""
         return len(self._letters)
 
+    def all(self) -> list[Waiting]:
+        """Those that wait, and those under way."""
+        return [*self._letters, *self.under_way]
+
     def add(self, alert: Alert, to: tuple[Mailbox, ...], now: int) -> None:
         """One more letter."""
         self._letters.append(Waiting(alert, to, now))
