@@ -121,7 +121,7 @@ class ControlServer:
     def books(self) -> Books:
         """What it owns (`krun.loop.books`)."""
         for stream, peer in self._streams.items():
-            yield Entry("control connection", f"pid {peer.get('pid', '?')}", stream)
+            yield Entry("control connection", str(peer or "unknown"), stream)
 
     def close(self, flush_s: float = 0.5) -> None:
         """Stop listening, hand out what was answered, close the connections."""
