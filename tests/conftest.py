@@ -7,8 +7,13 @@ from collections.abc import Generator
 
 import pluggy
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lab.needs import in_ci
+
+# No test judges time, and that includes how long hypothesis needs for an example on a busy machine.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(hookwrapper=True)
