@@ -73,6 +73,11 @@ def test_another_question_of_the_same_kind_is_judged_anew() -> None:
     assert "judged anew" in step.reason
 
 
+def test_of_two_with_one_question_each_goes_on_as_the_one_that_is_like_it() -> None:
+    old, new = config(tcp(2), tcp(2), tcp(2, retry=2)), config(tcp(2), tcp(2, retry=2), tcp(2))
+    assert orders(old, new) == []
+
+
 LISTS = st.lists(
     st.builds(tcp, st.integers(1, 3), st.integers(1, 2)) | st.builds(misc, st.sampled_from(["/a", "/b"])),
     max_size=4,

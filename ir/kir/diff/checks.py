@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 
 from kir.model import BfdCheck, Checker, FileCheck, HttpCheck, MiscCheck
 
@@ -32,16 +32,26 @@ def question(checker: Checker) -> Hashable:
     return (kind_of(checker), path)
 
 
-def match(old: Sequence[Checker], new: Iterable[Checker]) -> list[int | None]:
-    """For each checker of ``new`` the index of the one in ``old`` that asks the same question; the n-th equal one for the n-th."""
-    places: dict[Hashable, list[int]] = {}
-    for index, checker in enumerate(old):
-        places.setdefault(question(checker), []).append(index)
-    found: list[int | None] = []
-    for checker in new:
-        left = places.get(question(checker))
-        found.append(left.pop(0) if left else None)
+def match(old: Sequence[Checker], new: Sequence[Checker]) -> list[int | None]:
+    """For each checker of ``new`` the index of the one in ``old`` that goes on as it: an equal one, else one that asks the same question;
+    the n-th for the n-th.
+    """
+    found: list[int | None] = [None] * len(new)
+    taken: set[int] = set()
+    for alike in (_itself, question):
+        places: dict[Hashable, list[int]] = {}
+        for index, checker in enumerate(old):
+            if index not in taken:
+                places.setdefault(alike(checker), []).append(index)
+        for number, checker in enumerate(new):
+            if found[number] is None and (left := places.get(alike(checker))):
+                found[number] = left.pop(0)
+        taken.update(index for index in found if index is not None)
     return found
+
+
+def _itself(checker: Checker) -> Hashable:
+    return checker
 
 
 def paired(old: Sequence[Checker], new: Sequence[Checker]) -> tuple[dict[str, Checker], dict[str, Checker]]:
