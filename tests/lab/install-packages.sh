@@ -4,6 +4,8 @@ set -eu
 want="keepalived user-mode-linux ipvsadm busybox-static kmod tshark tcpdump iproute2 iputils-ping openssl procps setpriv"
 # A tracer for what kcc must not do; shells and a formatter for the completions and manual pages.
 want="$want strace zsh fish groff-base"
+# A service manager to run packaging/krun.service under, in namespaces of its own.
+want="$want systemd"
 missing=""
 for p in $want; do
     case $p in

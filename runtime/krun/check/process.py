@@ -462,6 +462,15 @@ class CheckChild:
         if self._draft is not None:
             yield Entry("configuration", "prepared", self._draft.config)
 
+    def summary(self) -> dict[str, Any]:
+        """How many real servers there are, how many are up, and how many virtual servers have lost their quorum."""
+        pools = [member.pool for member in self._roster.members.values()]
+        return {
+            "servers": sum(len(pool.servers) for pool in pools),
+            "up": sum(server.up for pool in pools for server in pool.servers.values()),
+            "without_quorum": sum(not pool.quorum_up for pool in pools),
+        }
+
     # End.
 
     async def stop(self) -> None:

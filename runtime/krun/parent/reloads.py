@@ -71,6 +71,8 @@ class Reloads:
         self.loaded_at = begun.loaded_at
         self.last: documents.LastReload | None = store.kept.last_reload
         self.alarm = ""
+        self.told: Callable[[], None] = sdnotify.ready
+        """Called when a reload is over, whatever came of it."""
         self._waiting: list[Wanted] = []
         self._run: Run | None = None
         self._transaction: Transaction | None = None
@@ -174,7 +176,7 @@ class Reloads:
             self._next()
             return
         if not wanted.dry:
-            sdnotify.reloading()
+            sdnotify.reloading(self._longest_s())
         try:
             document = self._read(run)
             classes = {
@@ -349,8 +351,13 @@ class Reloads:
             counters[name] = counters.get(name, 0) + 1
         self._store.update(last_reload=report, counters=counters)
         if not self._stopping:
-            sdnotify.notify("READY=1", f"STATUS=runs {self.path.name}")
+            self.told()
         self._loop.call_later(0, self._settled)
+
+    def _longest_s(self) -> float:
+        """What a reload and the way back may take: the sum of their time limits."""
+        periods = self._periods
+        return periods.prepare + periods.start + 2 * periods.commit
 
     def _returned(self, outcome: Outcome) -> None:
         if outcome.applied:

@@ -295,6 +295,8 @@ class Shell:
                 log.error("no status: %s: %s", type(error).__name__, error)
                 log.debug("traceback", exc_info=error)
                 answer({"ok": False, "error": f"{type(error).__name__}: {error}"})
+        elif operation == "summary":
+            answer({"ok": True, "summary": self._summary(child)})
         elif operation in ("prepare", "commit") and self._stopping is not None:
             answer({"ok": False, "error": "it is stopping"})
         elif operation == "prepare":
@@ -316,6 +318,16 @@ class Shell:
             self._order(child, request, answer)
         else:
             answer({"ok": False, "error": f"unknown request {operation!r}"})
+
+    def _summary(self, child: Child) -> dict[str, Any]:
+        """Numbers for one line (`krun.parent.service`), where the child counts anything."""
+        try:
+            summary: dict[str, Any] = getattr(child, "summary", dict)()
+        except Exception as error:
+            log.error("no summary: %s: %s", type(error).__name__, error)
+            log.debug("traceback", exc_info=error)
+            return {}
+        return summary
 
     def _order(self, child: Child, request: Message, answer: Answer) -> None:
         """What one kind of child does beyond the contract of all (`krun.check.process.CheckChild.order`)."""

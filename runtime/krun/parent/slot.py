@@ -213,6 +213,20 @@ class Slot:
             return None
         return self._loop.time() - self._watchdog.last_answer
 
+    @property
+    def neglected(self) -> str:
+        """Why nobody watches over this place as one should; empty where somebody does. For the service manager's watchdog: a parent whose
+        loop turns, but that asks its children nothing, is as good as none.
+        """
+        if self.state in ("stopping", "ended"):  # that has a time limit of its own
+            return ""
+        if not self.pid:
+            return "" if self._retry is not None else "there is no process, and no start is planned"
+        if self._watchdog is None:
+            return "nobody says hello to it"
+        idle = self._watchdog.idle_too_long(self._periods.start + 5.0)
+        return f"nobody has said hello to it for {idle:.0f} s" if idle else ""
+
     def kill(self, why: str) -> None:
         """SIGKILL; the rest happens when it is reaped."""
         if self.pid:

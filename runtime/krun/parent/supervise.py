@@ -29,16 +29,16 @@ from krun.control.server import Answer, ControlServer, listen
 from krun.loop.books import Books
 from krun.loop.memory import settle
 from krun.loop.reactor import Reactor
-from krun.parent import sdnotify
 from krun.parent.accounting import Gathering
 from krun.parent.beginning import Beginning
 from krun.parent.children import maker, needed, preload
-from krun.parent.crew import Crew
+from krun.parent.crew import ASIDE_STOP_S, Crew
 from krun.parent.overlays import Overlays
 from krun.parent.periods import Periods
 from krun.parent.reloads import Reloads
 from krun.parent.report import collect, gather, remembered, running
 from krun.parent.requests import Wanted, time_to_confirm, time_to_drain
+from krun.parent.service import Service
 from krun.parent.shell import Make
 from krun.parent.slot import Settings, Slot
 from krun.parent.store import Store
@@ -91,6 +91,14 @@ class Supervisor:
             settings.drain_us,
             self._settled,
         )
+        self._service = Service(
+            self._loop,
+            self._crew,
+            lambda: self._reloads.document.digest,
+            lambda: store.kept.confirm is not None,
+            self._periods.status,
+        )
+        self._reloads.told = self._service.ready
         self._overlays = Overlays(self._loop, self._crew, store, lambda: self._reloads.document.config)
         self._server: ControlServer | None = None
         self._since = time.time()
@@ -138,6 +146,7 @@ class Supervisor:
             crew.add(name, make, begun.document)
         if metrics is not None:
             crew.add_aside("metrics", metrics)
+        self._service.start()
         loop.call_later(READY_AT_MOST_S, self._say_ready)
         if not names:
             self._say_ready()
@@ -161,7 +170,7 @@ class Supervisor:
         if not self._said_ready:
             self._said_ready = True
             log.info("ready", extra=event("krun.ready"))
-            sdnotify.notify("READY=1", f"STATUS=runs {self._reloads.path.name}")
+            self._service.ready()
 
     # -- stop
 
@@ -170,7 +179,7 @@ class Supervisor:
             return
         self._stopping = True
         log.info("%s: stopping", why, extra=event("krun.stopping", why))
-        sdnotify.notify("STOPPING=1")
+        self._service.stopping(self._periods.stop + ASIDE_STOP_S + 2.0)
         self._reloads.stop()
         self._crew.stop(self._end)
 

@@ -58,6 +58,8 @@ class Watchdog:
         self.suspended = False
         self.last_answer: float | None = None
         """When the child last answered (the loop's time)."""
+        self.turned_at = loop.time()
+        """When something last happened here: a question, an answer, a verdict."""
 
     def start(self, grace: float) -> None:
         """Say the first hello; ``grace`` is for that one alone: the child is still starting."""
@@ -67,6 +69,13 @@ class Watchdog:
         """From the next hello on."""
         self._period = period
         self._grace = grace
+
+    def idle_too_long(self, least: float) -> float:
+        """How many seconds nothing has happened, where that is more than it could be while the child is watched (and than ``least``);
+        else 0.
+        """
+        idle = self._loop.time() - self.turned_at
+        return idle if idle > max(least, 2 * (self._period + self._grace)) else 0.0
 
     def cancel(self) -> None:
         """The child is ending, or gone."""
@@ -81,6 +90,7 @@ class Watchdog:
     def _hello(self, grace: float, last_chance: bool = False) -> None:
         if self._over:
             return
+        self.turned_at = self._loop.time()
         if self.suspended:
             self._next()
             return
@@ -92,6 +102,7 @@ class Watchdog:
         def answered(message: Message | None, why: str) -> None:
             if self._over or number != self._round:
                 return
+            self.turned_at = self._loop.time()
             if message is not None and message.get("nonce") == nonce:
                 self.last_answer = self._loop.time()
                 self._excuses = 0

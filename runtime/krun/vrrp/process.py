@@ -177,6 +177,10 @@ class VrrpChild:
         if self._prepared is not None:
             yield Entry("configuration", "prepared", self._prepared.config)
 
+    def summary(self) -> dict[str, Any]:
+        """How many instances are in which state."""
+        return {"instances": Counter(i.state.role.name for i in self._director.instances.values())}
+
     async def stop(self) -> None:
         """Priority 0, VIPs off, STOP told."""
         if not self._running:

@@ -346,9 +346,9 @@ def test_sd_notify(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest
         monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "n"))
         sdnotify.notify("READY=1", "STATUS=x")
         assert sock.recv(100) == b"READY=1\nSTATUS=x"
-        sdnotify.reloading()
-        first, second = sock.recv(100).split(b"\n")
-        assert first == b"RELOADING=1"
+        sdnotify.reloading(12.5)
+        first, second, third = sock.recv(200).split(b"\n")
+        assert (first, third) == (b"RELOADING=1", b"EXTEND_TIMEOUT_USEC=12500000")
         assert abs(int(second.removeprefix(b"MONOTONIC_USEC=")) - time.monotonic_ns() // 1000) < 10_000_000
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         name = f"\0krun-test-{os.getpid()}"

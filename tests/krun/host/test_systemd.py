@@ -1,0 +1,262 @@
+"""packaging/krun.service: what systemd says of it, and krun under a real systemd."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import needs, systemd
+from lab.krun import KRUN, KRUNCTL, build
+from lab.processes import wait_for
+
+PACKAGING = Path(__file__).resolve().parents[3] / "packaging"
+UNIT = (PACKAGING / "krun.service").read_text()
+DROP_INS = sorted((PACKAGING / "krun.service.d").glob("*.conf"))
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+CONFIG = """
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 51
+    priority 100
+    advert_int 0.3
+    version 3
+    virtual_ipaddress {
+        192.0.2.10/24
+    }
+}
+vrrp_instance VI_2 {
+    interface eth0
+    virtual_router_id 52
+    priority %d
+    advert_int 0.3
+    version 3
+    nopreempt
+    state BACKUP
+    virtual_ipaddress {
+        192.0.2.11/24
+    }
+}
+"""
+
+
+def require_analyze() -> None:
+    if shutil.which("systemd-analyze") is None:
+        needs.lacking("systemd-analyze is not installed: apt install systemd")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The unit with programs that exist here, and its drop-ins; systemd-analyze looks for them."""
+    text = UNIT.replace("/usr/bin/krunctl", "/bin/true").replace("/usr/bin/krun", "/bin/true")
+    (tmp_path / "krun.service").write_text(text)
+    return tmp_path / "krun.service"
+
+
+def analyze(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["systemd-analyze", "--no-pager", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_systemd_finds_nothing_wrong(copy: Path) -> None:
+    require_analyze()
+    done = analyze("verify", "--man=no", str(copy))
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    # and it would: a setting that does not exist is found
+    copy.write_text(copy.read_text().replace("KillMode=mixed", "KillMode=mixd"))
+    assert "mixd" in analyze("verify", "--man=no", str(copy)).stderr
+
+
+@pytest.mark.parametrize("drop_in", DROP_INS, ids=lambda path: path.name)
+def test_drop_ins_are_understood_too(copy: Path, drop_in: Path) -> None:
+    require_analyze()
+    folder = copy.with_name("krun.service.d")
+    folder.mkdir()
+    shutil.copy(drop_in, folder)
+    done = analyze("verify", "--man=no", str(copy))
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_its_exposure_is_low(copy: Path) -> None:
+    require_analyze()
+    done = analyze("security", "--offline=true", "--threshold=30", str(copy))
+    assert done.returncode == 0, done.stdout
+    found = re.search(r"Overall exposure level for krun.service: ([0-9.]+)", done.stdout)
+    assert found is not None
+    assert float(found[1]) <= 3.0
+
+
+def test_what_else_the_unit_promises() -> None:
+    settings = dict(
+        line.split("=", 1) for line in UNIT.splitlines() if "=" in line and not line.startswith("#")
+    )
+    assert settings["KillMode"] == "mixed"
+    assert settings["Restart"] == "always"
+    assert settings["RestartSec"] == "200ms"
+    assert settings["LimitCORE"] == "0"
+    assert settings["StartLimitIntervalSec"] == "0"
+    assert int(settings["WatchdogSec"]) >= 10
+
+
+# -- the real thing
+
+
+class Unit:
+    """krun.service in a systemd of its own, with the least that its place there makes necessary."""
+
+    def __init__(self, systemd_: systemd.Systemd, folder: Path) -> None:
+        self.systemd = systemd_
+        self.folder = folder
+        root = systemd_.root
+        for name, argv in (("krun", KRUN), ("krunctl", KRUNCTL)):
+            wrapper = root / "run/bin" / name
+            wrapper.parent.mkdir(exist_ok=True)
+            # exec: the main process of the unit is krun itself.
+            wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(argv)} "$@"\n')
+            wrapper.chmod(0o755)
+        (root / "run/etc").mkdir()
+        self.write(90)
+        for line in (
+            "link add eth0 type veth peer name other",
+            "addr add 192.0.2.1/24 dev eth0",
+            "link set eth0 up",
+            "link set other up",
+        ):
+            done = systemd_.run("ip", *line.split())
+            assert done.returncode == 0, done.stderr
+        text = UNIT.replace("/usr/bin/", "/run/bin/").replace("/etc/krun/", "/run/etc/")
+        # The checkout may be below /tmp, which the unit does not see; there is no journal to log to.
+        here = f"[Service]\nBindReadOnlyPaths={CHECKOUT}\nStandardError=append:/run/krun.log\nWatchdogSec=2\n"
+        systemd_.boot({"krun.service": text, "krun.service.d/lab.conf": here})
+
+    def write(self, priority: int) -> None:
+        ir = build(CONFIG % priority, self.folder)
+        target = self.systemd.root / "run/etc/ir.json"
+        target.write_bytes(ir.read_bytes())
+
+    def show(self, *names: str) -> list[str]:
+        found = self.systemd.show("krun.service", *names)
+        return [found.get(name, "") for name in names]
+
+    @property
+    def main(self) -> int:
+        """The main process's number, inside."""
+        return int(self.show("MainPID")[0] or 0)
+
+    def kill(self, number: signal.Signals) -> None:
+        done = self.systemd.run("kill", f"-{number.value}", str(self.main))
+        assert done.returncode == 0, done.stderr
+
+    def logged(self) -> str:
+        path = self.systemd.root / "run/krun.log"
+        return path.read_text() if path.exists() else ""
+
+    def addresses(self) -> str:
+        return self.systemd.run("ip", "-o", "addr", "show", "dev", "eth0").stdout
+
+    def wait(self, what: str, words: str, timeout: float = 30) -> None:
+        """Until the status text has ``words``."""
+        wait_for(
+            f"{what}; last: {self.show('StatusText', 'ActiveState')}",
+            lambda: words in self.show("StatusText")[0],
+            timeout,
+        )
+
+
+@pytest.fixture(scope="module")
+def unit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unit]:
+    if reason := systemd.problem():
+        needs.lacking(reason)
+    folder = tmp_path_factory.mktemp("systemd")
+    with systemd.Systemd(folder, CHECKOUT) as found:
+        yield Unit(found, folder)
+
+
+@pytest.mark.netns
+def test_a_life_under_systemd(unit: Unit) -> None:
+    started = unit.systemd.control("start", "krun.service")
+    assert started.returncode == 0, (
+        started.stderr,
+        unit.logged(),
+        unit.systemd.control("status", "krun.service").stdout,
+    )
+    assert unit.show("ActiveState", "SubState") == ["active", "running"]
+    main = unit.main
+    unit.wait("two masters in the status", "2 instances: 2 MASTER; ir sha256:")
+    assert "192.0.2.10/24" in unit.addresses(), unit.logged()
+    assert 'Status: "2 instances: 2 MASTER' in unit.systemd.control("status", "krun.service").stdout
+
+    # Reloads: one that is done, one that is refused with the reason.
+    unit.write(120)
+    done = unit.systemd.control("reload", "krun.service")
+    assert done.returncode == 0, done.stderr
+    assert unit.main == main
+    assert unit.show("ActiveState", "SubState") == ["active", "running"]
+    assert "reloaded in " in unit.logged()
+    (unit.systemd.root / "run/etc/ir.json").write_text("{")
+    refused = unit.systemd.control("reload", "krun.service")
+    assert refused.returncode != 0
+    assert unit.show("ActiveState", "SubState") == ["active", "running"]
+    assert unit.main == main
+    unit.write(120)
+
+    # It is fed: three times its span have passed without a restart.
+    time.sleep(max(0.0, 6.5 - _age(unit)))
+    assert unit.show("NRestarts", "MainPID") == ["0", str(main)]
+
+    # Killed: another one, soon, that takes over what runs and what the kernel holds.
+    before = time.monotonic()
+    unit.kill(signal.SIGKILL)
+    wait_for("another main process", lambda: unit.main not in (0, main), 10)
+    assert time.monotonic() - before < 5
+    unit.wait("the successor's status", "2 MASTER")
+    assert unit.show("NRestarts", "ActiveState") == ["1", "active"]
+
+    # Stopped by a signal: nobody feeds the watchdog, systemd ends it and starts another.
+    main = unit.main
+    unit.kill(signal.SIGSTOP)
+    wait_for("the watchdog's verdict", lambda: unit.main not in (0, main), 20)
+    unit.wait("the status after the watchdog", "2 MASTER")
+    assert unit.show("NRestarts") == ["2"]
+
+    # Stopped in order.
+    stopped = unit.systemd.control("stop", "krun.service")
+    assert stopped.returncode == 0
+    assert unit.show("ActiveState", "Result", "ExecMainStatus") == ["inactive", "success", "0"]
+    assert "192.0.2.10" not in unit.addresses()
+    assert "Traceback" not in unit.logged()
+    assert not (unit.systemd.root / "run/krun/krun.sock").exists()
+
+
+def _age(unit: Unit) -> float:
+    """Seconds since the main process began (systemd and we have one clock)."""
+    began = int(
+        unit.systemd.show("krun.service", "ExecMainStartTimestampMonotonic")[
+            "ExecMainStartTimestampMonotonic"
+        ]
+    )
+    return time.clock_gettime(time.CLOCK_MONOTONIC) - began / 1e6
+
+
+@pytest.mark.netns
+def test_an_unusable_ir_is_not_tried_again_and_again(unit: Unit) -> None:
+    unit.systemd.control("stop", "krun.service")
+    (unit.systemd.root / "run/krun/krun.store").unlink(missing_ok=True)
+    (unit.systemd.root / "run/etc/ir.json").write_text("{")
+    restarts = unit.show("NRestarts")
+    assert unit.systemd.control("start", "krun.service").returncode != 0
+    assert unit.show("ActiveState", "ExecMainStatus", "NRestarts") == ["failed", "2", *restarts]
+    assert "krun: /run/etc/ir.json: not complete JSON" in unit.logged()
+    unit.write(90)
+    assert unit.systemd.control("start", "krun.service").returncode == 0
+    assert os.listdir(unit.systemd.root / "run/krun")
