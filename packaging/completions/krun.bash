@@ -13,12 +13,13 @@ _krun() {
         ,--log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$cur"); return ;;
         ,--drain) return ;;
         ,--audit) return ;;
+        ,--max-scripts) return ;;
         ,--metrics) return ;;
         ,--control-group) return ;;
     esac
     if [[ $cur == -* ]]; then
         case $command in
-            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --debug --memory-debug --drain --audit --metrics --control-group --version" -- "$cur") ;;
+            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --debug --memory-debug --drain --audit --max-scripts --metrics --control-group --version" -- "$cur") ;;
         esac
         return
     fi

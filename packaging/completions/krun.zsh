@@ -12,6 +12,7 @@ _krun() {
         '--memory-debug[log each minute and after each reload whose objects came, went, and were left behind]' \
         '--drain=[real servers and services that a reload removes get no new connections from then on, and are deleted when they have none left or after this time (90s, 5m, 1h30m); `krunctl reload --drain` sets it for one reload \[0\: at once\]]:T: ' \
         '--audit=[how often the kernel'\''s IPVS table is compared with what krun put there \[10s\]]:T: ' \
+        '--max-scripts=[how many track, check and notify scripts run at once; more wait, and a quarter of the places is kept for either kind \[64\]]:N: ' \
         '--metrics=[serve metrics for Prometheus\: unix\:/PATH, 127.0.0.1\:9650 or \[\:\:1\]\:9650; nothing but a unix socket or the loopback \[off\]]:WHERE: ' \
         '--control-group=[members of this group may look\: krunctl status, top, explain, events, overlays, metrics, plan; changing anything takes root \[nobody\]]:GROUP: ' \
         '--version[show program'\''s version number and exit]' \

@@ -67,6 +67,13 @@ def parser() -> argparse.ArgumentParser:
         help="how often the kernel's IPVS table is compared with what krun put there [10s]",
     )
     p.add_argument(
+        "--max-scripts",
+        metavar="N",
+        type=_scripts,
+        default=64,
+        help="how many track, check and notify scripts run at once; more wait, and a quarter of the places is kept for either kind [64]",
+    )
+    p.add_argument(
         "--metrics",
         metavar="WHERE",
         type=_where,
@@ -86,6 +93,12 @@ def _drain(text: str) -> int:
     if text.strip() == "0":
         return 0
     return _time(text)
+
+
+def _scripts(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 2 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 2 to 1024")
+    return int(text)
 
 
 def _where(text: str) -> Where:
@@ -178,6 +191,7 @@ def _run(options: argparse.Namespace) -> int:
             audit_us=options.audit,
             metrics=options.metrics,
             control_group=options.control_group,
+            max_scripts=options.max_scripts,
         )
         supervisor = Supervisor(begun, settings, store)
         del begun, given  # the first IR is not kept for life

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from kir.model import RealServer, Script, VirtualServer
 from krun.check.identity import subject
 from krun.check.limit import LimitedLog
-from krun.check.pool import News, QuorumGained, QuorumLost, ServerDown, ServerUp, WeightChanged
+from krun.check.pool import News, Pool, QuorumGained, QuorumLost, ServerDown, ServerUp, WeightChanged
 from krun.check.probes import ScriptRunner
 from krun.control.events import event
 from krun.notify.client import ScriptRun
+from krun.notify.told import Told
 
 log = logging.getLogger("krun.check")
 
-PATIENCE_US = 600_000_000
-"""A notify script that has not ended after ten minutes is killed: those of the same server wait behind it."""
+TIMEOUT_US = 600_000_000
+"""A notify script that has not ended after ten minutes is killed."""
+PATIENCE_US = 60_000_000
+"""How long one may still go on when the next of the same server waits."""
 STOP_PATIENCE_US = 1_000_000
 """What scripts get that are run because the daemon stops."""
 
@@ -26,38 +30,89 @@ Reasons = Callable[[RealServer], str]
 
 
 class Notices:
-    """Logs news and runs the scripts for them. Scripts of one server (or of one quorum) run one after the other, in order."""
+    """Logs news and runs the scripts for them. Scripts of one server (or of one quorum) run one after the other, in order, and one whose
+    news are not true any more when its turn comes is left out. ``told``: what was told before, by a predecessor too.
+    """
 
-    def __init__(self, scripts: ScriptRunner, limited: LimitedLog) -> None:
+    def __init__(self, scripts: ScriptRunner, limited: LimitedLog, told: Told) -> None:
         self._scripts = scripts
         self._log = limited
+        self._told = told
 
     def tell(self, virtual: VirtualServer, news: Iterable[News], reason: Reasons) -> None:
         """Log and run scripts; ``reason`` says why a server is down."""
         for item in news:
             self._say(virtual, item, reason)
-            found = script_of(virtual, item)
-            if found is not None:
-                script, queue = found
-                # Nobody waits for the result: so the script goes on even if this process should die.
-                self._scripts.run(
-                    ScriptRun(script.argv, script.account, PATIENCE_US, f"{queue}: {script.argv[0]}", queue)
-                )
+            queue, word = self._subject(virtual, item)
+            if queue and not self._told.again(queue, word):
+                self._run(virtual, item, queue, word)
+
+    def catch_up(self, virtual: VirtualServer, pool: Pool) -> None:
+        """A predecessor may have died before it told anybody what it had found out."""
+        items: list[News] = [ServerUp(s.real) if s.up else ServerDown(s.real) for s in pool.servers.values()]
+        items.append(QuorumGained(0, 0) if pool.quorum_up else QuorumLost(0, 0))
+        for item in items:
+            queue, word = self._subject(virtual, item)
+            if queue and self._told.last(queue) not in ("", word):
+                self._run(virtual, item, queue, word)
 
     def farewell(self, virtual: VirtualServer, news: Iterable[News], done: Callable[[], None]) -> int:
         """Run the scripts of a stop (``omega``); ``done`` is called once for each. Returns how many there are."""
         count = 0
         for item in news:
-            found = script_of(virtual, item)
-            if found is None:
-                continue
-            script, queue = found
-            spec = ScriptRun(
-                script.argv, script.account, STOP_PATIENCE_US, f"{queue}: {script.argv[0]}", queue
-            )
-            self._scripts.run(spec, lambda _result: done())
-            count += 1
+            queue, word = self._subject(virtual, item)
+            if queue and self._run(virtual, item, queue, word, done):
+                count += 1
         return count
+
+    def _subject(self, virtual: VirtualServer, item: News) -> tuple[str, str]:
+        """What news are about, and what they say of it; empty where no script hears of it."""
+        found = script_of(virtual, item)
+        if found is None:
+            return "", ""
+        return found[1], "UP" if isinstance(item, (ServerUp, QuorumGained)) else "DOWN"
+
+    def _run(
+        self,
+        virtual: VirtualServer,
+        item: News,
+        queue: str,
+        word: str,
+        done: Callable[[], None] | None = None,
+    ) -> bool:
+        found = script_of(virtual, item)
+        if found is None:
+            return False
+        script = found[0]
+        number = self._told.number(queue)
+        server = item.server.identity if isinstance(item, (ServerUp, ServerDown)) else ""
+        facts = [
+            ("KRUN_KIND", "RS" if server else "VS"),
+            ("KRUN_NAME", queue),
+            ("KRUN_VIRTUAL_SERVER", virtual.name),
+            ("KRUN_STATE", word),
+            ("KRUN_BEFORE", self._told.last(queue)),
+            ("KRUN_SEQUENCE", str(number)),
+        ]
+        if server:
+            facts.append(("KRUN_REAL_SERVER", server))
+        run = ScriptRun(
+            script.argv,
+            script.account,
+            TIMEOUT_US if done is None else STOP_PATIENCE_US,
+            f"notify script of {queue} ({word})",
+            queue=queue,
+            topic="state",
+            sequence=number,
+            patience_us=PATIENCE_US if done is None else STOP_PATIENCE_US,
+            facts=tuple(facts),
+        )
+        if done is None:
+            # Nobody waits for the result: so the script goes on even if this process should die.
+            self._scripts.run(run, taken=partial(self._told.tell, queue, number, word))
+        else:
+            self._scripts.run(run, lambda _result: done())
+        return True
 
     async def last_words(self, leaving: Iterable[tuple[VirtualServer, list[News]]]) -> None:
         """The scripts of a stop, waited for as long as they may take."""

@@ -34,9 +34,11 @@ from krun.kernel import open_kernel
 from krun.kernel.door import Ipvs, Kernel
 from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
+from krun.notify import used
 from krun.notify.client import ScriptClient
 from krun.notify.mail.about_checks import CheckLetters
 from krun.notify.mail.post import PostOffice
+from krun.notify.told import Told
 from krun.parent.boot import boottime_us
 from krun.parent.context import ChildContext
 from krun.parent.promises import PromiseSender
@@ -115,7 +117,7 @@ class CheckChild:
             self._rng,
             self._log,
         )
-        self._notices = Notices(self._scripts, self._log)
+        self._notices = Notices(self._scripts, self._log, Told(self._promises, self._context.promises))
         self._post = PostOffice(loop, self._scripts, clock=self._clock, epoch=self._epoch)
         self._letters = CheckLetters(self._post)
         self._letters.follow(self._config)
@@ -169,9 +171,16 @@ class CheckChild:
             log.info("services in the kernel that are not ours, left as they are: %d", self._table.foreign)
         self._draining.watch()
         self._tell(news)
+        for m in self._roster.members.values():
+            self._notices.catch_up(m.virtual, m.pool)
+        self._name_programs()
         self._follow_addresses()
         for runner in runners:
             runner.start()
+
+    def _name_programs(self) -> None:
+        if self._client is not None:
+            self._client.programs(used.by_check(self._config))
 
     def _begin(self, virtual: VirtualServer, pool: Pool) -> list[News]:
         member = self._roster.members[virtual.name]
@@ -381,6 +390,7 @@ class CheckChild:
             self._said.pop(key, None)
             self._promises.withdraw(key)
         self._letters.follow(self._config)
+        self._name_programs()
         self._tell(taken.news)
         for virtual, items in taken.news:
             self._letters.reloaded(virtual, items)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +14,7 @@ from kir.model import Account
 from krun.control.framing import Message
 from krun.control.stream import Stream
 from krun.loop.books import Books, Entry
+from krun.loop.clock import now_us
 
 log = logging.getLogger("krun.notify")
 
@@ -23,7 +23,7 @@ SOCKET_NAME = "script-run.sock"
 
 _DEFAULT_ACCOUNT = Account()
 
-Status = Literal["exited", "signaled", "timeout", "refused", "lost"]
+Status = Literal["exited", "signaled", "timeout", "refused", "lost", "superseded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,10 @@ class ScriptRun:
     """A command to run.
 
     ``argv`` never goes through a shell. ``account``: as whom. ``timeout_us`` None: no limit. ``label`` is what the log calls
-    it. Runs with the same ``queue`` are carried out strictly one after the other, in order; None: at once.
+    it. Runs with the same ``queue`` are carried out strictly one after the other, in order; None: at once. One that waits is not run
+    any more when a later one of its ``queue`` and ``topic`` comes, by ``sequence``; runs of the same sequence belong together.
+    ``patience_us``: how long the one before it in the queue may go on once this one waits; None: as long as it likes. ``facts``: what
+    its environment has beside the usual, by names that begin with ``KRUN_``.
     """
 
     argv: tuple[str, ...]
@@ -39,6 +42,10 @@ class ScriptRun:
     timeout_us: int | None = None
     label: str = ""
     queue: str | None = None
+    topic: str | None = None
+    sequence: int = 0
+    patience_us: int | None = None
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,9 @@ class ScriptResult:
     """How a run ended.
 
     ``exited``: ``code`` is its exit status; ``signaled``: the signal's number; ``timeout``: it was killed for taking too
-    long; ``refused``: it was never started, ``output`` says why; ``lost``: the script process went away meanwhile, or the run
-    was cancelled, and nobody knows. ``output``: the last octets of what it wrote, as text. ``duration_us``: from start to end.
+    long; ``refused``: it was never started, ``output`` says why; ``superseded``: a later one said all; ``lost``: the script process
+    went away meanwhile, or the run was cancelled, and nobody knows. ``output``: the last octets of what it wrote, as text.
+    ``duration_us``: from start to end.
     """
 
     status: Status
@@ -61,15 +69,32 @@ Done = Callable[[ScriptResult], None]
 
 @dataclass(slots=True)
 class _Outstanding:
+    """A run that has not ended. ``started``: the script process was about to start it, or had; ``pid`` and ``began``: as what."""
+
     spec: ScriptRun
     done: Done | None
+    taken: Callable[[], None] | None = None
     sent: bool = False
+    started: bool = False
+    pid: int = 0
+    began: int = 0
+    started_us: int = 0
+
+
+@dataclass(slots=True)
+class _Orphan:
+    """A command whose script process is gone."""
+
+    token: int
+    run: _Outstanding = field(repr=False)
 
 
 class ScriptClient:
-    """A connection to the script process, on ``loop``. It opens on the first run and again when the script process was
-    restarted: runs that it had already been given end as ``lost``, those still waiting here are handed to the new one.
+    """A connection to the script process, on ``loop``. It opens on the first run and again when the script process was restarted.
 
+    What becomes of runs when the script process dies: those that nobody waits for (without ``done``) and that were not started are
+    handed to its successor, in order; those that were started go on, and the successor waits for their end before it starts the
+    next of their queue: none is lost, none is run twice. A run with ``done`` ends as ``lost``, and is killed if it was started.
     ``patience_s``: how long runs wait for a script process that does not listen before they end as ``lost``.
     ``limit``: the most runs outstanding at once; one more is ``refused``. Callbacks come from the loop, never from inside
     `run`. A run without ``done`` goes on when this process dies; one with ``done`` is then killed: nobody would want its result.
@@ -91,7 +116,10 @@ class ScriptClient:
         self._limit = limit
         self._token = 0
         self._outstanding: dict[int, _Outstanding] = {}
-        self._unsent: deque[int] = deque()
+        self._unsent: dict[int, None] = {}
+        self._orphans: list[_Orphan] = []
+        self._programs: list[Message] = []
+        self._programs_told = True
         self._stream: Stream | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._give_up_at: float | None = None
@@ -109,8 +137,12 @@ class ScriptClient:
         if self._stream is not None:
             yield Entry("control connection", "to the script process", self._stream)
 
-    def run(self, spec: ScriptRun, done: Done | None = None) -> int:
-        """Start ``spec`` soon; ``done`` hears how it ended. Returns a token for `cancel`."""
+    def run(
+        self, spec: ScriptRun, done: Done | None = None, *, taken: Callable[[], None] | None = None
+    ) -> int:
+        """Start ``spec`` soon; ``done`` hears how it ended. Returns a token for `cancel`. ``taken`` is called when the script process
+        has it: from then on it is carried out though this process should die.
+        """
         self._token += 1
         token = self._token
         if self._closed or len(self._outstanding) >= self._limit:
@@ -123,8 +155,8 @@ class ScriptClient:
             if done is not None:
                 self._loop.call_soon(done, ScriptResult("refused", output=why))
             return token
-        self._outstanding[token] = _Outstanding(spec, done)
-        self._unsent.append(token)
+        self._outstanding[token] = _Outstanding(spec, done, taken)
+        self._unsent[token] = None
         self._flush()
         return token
 
@@ -134,9 +166,26 @@ class ScriptClient:
         if run is None:
             return
         if not run.sent:
-            self._unsent.remove(token)
+            self._unsent.pop(token, None)
         elif self._stream is not None:
             self._stream.send({"op": "cancel", "id": token})
+
+    def programs(self, used: Iterable[tuple[str, str, Account]]) -> None:
+        """What this process may run: who names it, the program, as whom. The script process looks whether they could be started, and
+        says what is wrong before they are needed; where it is restarted it is told again.
+        """
+        self._programs = [
+            {
+                "owner": owner,
+                "program": program,
+                "user": account.user,
+                "group": account.group,
+                "supplementary": account.supplementary,
+            }
+            for owner, program, account in used
+        ]
+        self._programs_told = False
+        self._flush()
 
     def close(self) -> None:
         """Drop the connection. Runs with a callback are killed and forgotten; those without go on."""
@@ -155,25 +204,18 @@ class ScriptClient:
         """Hand over what waits, opening the connection where there is none."""
         if self._stream is None and (self._retry is not None or not self._open()):
             return
+        if self._stream is not None and not self._programs_told:
+            self._programs_told = True
+            self._stream.send({"op": "programs", "programs": self._programs})
+        while self._orphans and self._stream is not None:
+            orphan = self._orphans.pop(0)
+            self._stream.send(_adoption(orphan))
         while self._unsent and self._stream is not None:
-            token = self._unsent.popleft()
+            token = next(iter(self._unsent))
+            del self._unsent[token]
             run = self._outstanding[token]
             run.sent = True
-            spec = run.spec
-            self._stream.send(
-                {
-                    "op": "run",
-                    "id": token,
-                    "argv": spec.argv,
-                    "user": spec.account.user,
-                    "group": spec.account.group,
-                    "supplementary": spec.account.supplementary,
-                    "timeout_us": spec.timeout_us,
-                    "label": spec.label,
-                    "queue": spec.queue,
-                    "detached": run.done is None,
-                }
-            )
+            self._stream.send(_request(token, run))
 
     def _open(self) -> bool:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
@@ -196,35 +238,69 @@ class ScriptClient:
             self._retry = self._loop.call_later(self.RETRY_S, self._try_again)
             return
         self._give_up_at = None
+        if not self._unsent:
+            return
         why = f"no script process at {self._path}: {error.strerror or error}"
         log.error("%d scripts not run: %s", len(self._unsent), why)
         self._unsent.clear()
+        self._orphans.clear()
         self._lose(list(self._outstanding), why)
 
     def _try_again(self) -> None:
         self._retry = None
-        if self._unsent and not self._closed:
+        if (self._unsent or self._orphans or not self._programs_told) and not self._closed:
             self._flush()
 
     def _received(self, _stream: Stream, message: Message) -> None:
-        run = self._outstanding.pop(message.get("id", 0), None)
-        if run is not None and run.done is not None:
-            run.done(
-                ScriptResult(
-                    message["status"],
-                    message.get("code", 0),
-                    message.get("output", ""),
-                    message.get("duration_us", 0),
+        run = self._outstanding.get(message.get("id", 0))
+        if run is None:
+            return
+        operation = message.get("op")
+        if operation == "taken":
+            if run.taken is not None:
+                run.taken()
+        elif operation == "starts":
+            run.started = True
+            run.started_us = now_us()
+        elif operation == "began":
+            run.started, run.pid, run.began = True, message["pid"], message["began"]
+            run.started_us = run.started_us or now_us()
+        else:
+            del self._outstanding[message["id"]]
+            if run.done is not None:
+                run.done(
+                    ScriptResult(
+                        message["status"],
+                        message.get("code", 0),
+                        message.get("output", ""),
+                        message.get("duration_us", 0),
+                    )
                 )
-            )
 
     def _ended(self, _stream: Stream, why: str) -> None:
         self._stream = None
-        self._lose(
-            [token for token, run in self._outstanding.items() if run.sent],
-            f"the script process went away: {why}",
-        )
-        if self._unsent:
+        self._programs_told = not self._programs
+        lost: list[int] = []
+        again: list[int] = []
+        for token, run in self._outstanding.items():
+            if not run.sent:
+                continue
+            if run.pid:
+                self._orphans.append(_Orphan(token, run))
+            if run.done is not None:
+                lost.append(token)
+            elif not run.started:
+                run.sent = False
+                again.append(token)
+            elif not run.pid:
+                log.warning(
+                    "%s: may or may not have been started: %s", run.spec.label or run.spec.argv[0], why
+                )
+                lost.append(token)
+        # Their turn was before those that were not even handed over.
+        self._unsent = dict.fromkeys([*again, *self._unsent])
+        self._lose(lost, f"the script process went away: {why}")
+        if self._unsent or self._orphans or not self._programs_told:
             self._flush()
 
     def _lose(self, tokens: list[int], why: str) -> None:
@@ -232,3 +308,35 @@ class ScriptClient:
             run = self._outstanding.pop(token)
             if run.done is not None:
                 self._loop.call_soon(run.done, ScriptResult("lost", output=why))
+
+
+def _request(token: int, run: _Outstanding) -> Message:
+    spec = run.spec
+    return {
+        "op": "run",
+        "id": token,
+        "argv": spec.argv,
+        "user": spec.account.user,
+        "group": spec.account.group,
+        "supplementary": spec.account.supplementary,
+        "timeout_us": spec.timeout_us,
+        "label": spec.label,
+        "queue": spec.queue,
+        "topic": spec.topic,
+        "sequence": spec.sequence,
+        "patience_us": spec.patience_us,
+        "facts": spec.facts,
+        "detached": run.done is None,
+    }
+
+
+def _adoption(orphan: _Orphan) -> Message:
+    """What a successor is to know of a command that the one before it had started."""
+    run = orphan.run
+    left = None if run.spec.timeout_us is None else run.spec.timeout_us - (now_us() - run.started_us)
+    return _request(orphan.token, run) | {
+        "op": "adopt",
+        "pid": run.pid,
+        "began": run.began,
+        "timeout_us": left,
+    }

@@ -1,4 +1,4 @@
-"""Is this file safe to be run as root? keepalived's ``enable_script_security`` asks it of every component of the path."""
+"""Is this file safe to be run? keepalived's ``enable_script_security`` asks it of every component of the path."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import stat
 from pathlib import PurePosixPath
 
 
-def insecure_component(path: str) -> str | None:
-    """Why a non-root user could decide what runs as root from ``path``, naming the component; None where nobody could.
+def insecure_component(path: str, user: int = 0) -> str | None:
+    """Why somebody besides root and ``user`` could decide what runs from ``path``, naming the component; None where nobody could.
 
-    Every component, from ``/`` to the file, must belong to root and must not be writable by a group other than root's or by
-    others. A symbolic link is judged where it stands and where it leads to. A component that cannot be examined is
+    Every component, from ``/`` to the file, must belong to root or to ``user``, and must not be writable by a group other than root's
+    or by others. A symbolic link is judged where it stands and where it leads to. A component that cannot be examined is
     no reason here: running it will say why it does not work.
     """
     seen = 0
     todo = list(PurePosixPath(path).parts[1:])
     here = "/"
-    why = _judge(here)
+    why = _judge(here, user)
     while why is None and todo:
         name = todo.pop(0)
         if name == "..":
             here = os.path.dirname(here)  # noqa: PTH120 - text, component by component
             continue
         here = os.path.join(here, name)  # noqa: PTH118
-        why = _judge(here)
+        why = _judge(here, user)
         if why is None and os.path.islink(here):  # noqa: PTH114
             seen += 1
             if seen > 40:  # the kernel's own limit (path_resolution(7))
@@ -37,12 +37,12 @@ def insecure_component(path: str) -> str | None:
     return why
 
 
-def _judge(component: str) -> str | None:
+def _judge(component: str, user: int) -> str | None:
     try:
         details = os.lstat(component)
     except OSError:
         return None
-    if details.st_uid != 0:
+    if details.st_uid not in (0, user):
         return f"{component} belongs to user {details.st_uid}, not to root"
     if stat.S_ISLNK(details.st_mode):
         return None  # a link's mode means nothing

@@ -24,7 +24,7 @@ class ChildContext:
     ``alive``: shared memory; the child's loop writes its clock there, so that a promise's age can be known after its death.
     ``restarts``: how often this child was restarted. ``drain_us``: how long servers that go may keep their connections; a reload sets its
     own. ``overlays``: an operator's hand on real servers (`krun.control.overlays`), plain. ``audit_us``: how often to look at the
-    kernel's IPVS table.
+    kernel's IPVS table. ``max_scripts``: how many scripts run at once.
     """
 
     name: str
@@ -41,3 +41,4 @@ class ChildContext:
     drain_us: int = 0
     overlays: tuple[dict[str, Any], ...] = ()
     audit_us: int = 10_000_000
+    max_scripts: int = 64

@@ -45,6 +45,7 @@ class Settings:
     memory_debug: bool = False
     drain_us: int = 0
     audit_us: int = 10_000_000
+    max_scripts: int = 64
     overlays: Callable[[], tuple[dict[str, Any], ...]] = tuple
     metrics: Where | None = None
     control_group: int | None = None
@@ -133,6 +134,7 @@ class Slot:
             drain_us=settings.drain_us,
             overlays=settings.overlays(),
             audit_us=settings.audit_us,
+            max_scripts=settings.max_scripts,
         )
         birth = shell.Birth(os.getpid(), settings.log_format, settings.log_level, settings.memory_debug)
         sys.stdout.flush()

@@ -17,7 +17,7 @@ from krun.vrrp import events, tracking
 from krun.vrrp.alarms import Alarms
 from krun.vrrp.book import STATIC
 from krun.vrrp.drift import Drift
-from krun.vrrp.effects import Effect, Remember, Rewire
+from krun.vrrp.effects import Effect, Remember, Rewire, TellOutside
 from krun.vrrp.endpoint import Endpoint
 from krun.vrrp.instance import Instance
 from krun.vrrp.intake import Intake
@@ -276,6 +276,20 @@ class Director(Surroundings):
         yield Entry("configuration", "that the director runs", self.config)
 
     # -- inside
+
+    def held(self) -> list[TellOutside]:
+        """What the outside should have been told of who is master now: instances, then groups."""
+        instances = [
+            TellOutside("INSTANCE", i.name, "MASTER", i.state.speaks, i.config.notify)
+            for i in self.instances.values()
+            if i.state.role is Role.MASTER
+        ]
+        groups = [
+            TellOutside("GROUP", g.name, "MASTER", 0, g.config.notify)
+            for g in self.groups.values()
+            if g.role is Role.MASTER
+        ]
+        return instances + groups
 
     def take(self) -> list[Effect]:
         """All effects since the last call."""

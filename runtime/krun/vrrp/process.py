@@ -28,9 +28,11 @@ from krun.kernel.door import (
 )
 from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
+from krun.notify import used
 from krun.notify.client import ScriptClient
 from krun.notify.mail.about_vrrp import VrrpLetters
 from krun.notify.mail.post import PostOffice
+from krun.notify.told import Told
 from krun.parent.context import ChildContext
 from krun.parent.promises import PromiseSender
 from krun.vrrp import reload, status, unsupported
@@ -92,7 +94,7 @@ class VrrpChild:
         self._announcer: Announcer = self._kernel.announcer()
         self._sockets = Sockets(self._kernel, loop, self._received, self._socket_failed)
         self._client = ScriptClient(self._context.run_dir, loop)
-        self._notifier = Notifier(self._client)
+        self._notifier = Notifier(self._client, Told(self._promises, self._context.promises))
         self._post = PostOffice(loop, self._client)
         self._letters = VrrpLetters(self._post, self._promises, self._context.promises, self._faults)
         self._letters.follow(self._context.config)
@@ -124,7 +126,10 @@ class VrrpChild:
         now = now_us()
         heritage = inherit(config.vrrp_instances, self._context.promises, self._context.promised_at_us, now)
         self._run(director.start(now, self._rtnetlink.addresses(), heritage, _startup_delay(config)))
+        for change in director.held():
+            self._notifier.catch_up(change)
         self._lookout.watch()
+        self._client.programs(used.by_vrrp(config))
         self._checks.set(config.vrrp_scripts)
         self._rearm()
 
@@ -156,6 +161,7 @@ class VrrpChild:
         )
         self._run(effects)
         self._lookout.watch()
+        self._client.programs(used.by_vrrp(config))
         self._checks.set(config.vrrp_scripts)
         for text in unsupported.warnings(config):
             log.warning("%s", text)
@@ -168,7 +174,10 @@ class VrrpChild:
 
     def status(self) -> dict[str, Any]:
         """See `krun.vrrp.status`."""
-        return self._post.report(status.document(self._director, now_us()))
+        document = status.document(self._director, now_us())
+        for tracker in document["trackers"]:
+            tracker["last"] = self._checks.said(tracker["name"])
+        return self._post.report(document)
 
     def books(self) -> Books:
         """What it owns (`krun.loop.books`)."""

@@ -6,12 +6,15 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 from kir.model import Notify, Script, VrrpScript
 from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
 from krun.notify.client import ScriptResult, ScriptRun
+from krun.notify.reports import last_words
+from krun.notify.told import Told
 from krun.vrrp.effects import TellOutside
 
 log = logging.getLogger("krun.vrrp")
@@ -20,7 +23,13 @@ log = logging.getLogger("krun.vrrp")
 class Runs(Protocol):
     """What is needed of `krun.notify.client.ScriptClient`."""
 
-    def run(self, spec: ScriptRun, done: Callable[[ScriptResult], None] | None = None) -> int: ...
+    def run(
+        self,
+        spec: ScriptRun,
+        done: Callable[[ScriptResult], None] | None = None,
+        *,
+        taken: Callable[[], None] | None = None,
+    ) -> int: ...
 
     def cancel(self, token: int) -> None: ...
 
@@ -65,9 +74,21 @@ class Checks:
             yield Entry("track script", name, check)
 
     def last(self, name: str) -> ScriptResult | None:
-        """How the last run of a script ended, for the status."""
+        """How the last run of a script ended."""
         check = self._checks.get(name)
         return check.last if check is not None else None
+
+    def said(self, name: str) -> str | None:
+        """The same in words, for the status; None: it has not run yet, or it only opens a file."""
+        result = self.last(name)
+        if result is None:
+            return None
+        how = {
+            "exited": f"exit status {result.code}",
+            "signaled": f"ended by signal {result.code}",
+            "timeout": "killed, it took too long",
+        }.get(result.status, f"{result.status}")
+        return how + last_words(result.output)
 
     def stop(self) -> None:
         """No more runs; one that is under way is killed."""
@@ -100,7 +121,11 @@ class Checks:
                 )
         else:
             run = ScriptRun(
-                script.argv, script.account, script.timeout_us or None, f"track script {script.name}"
+                script.argv,
+                script.account,
+                script.timeout_us or None,
+                f"track script {script.name}",
+                facts=(("KRUN_KIND", "TRACK"), ("KRUN_NAME", script.name)),
             )
             # The callback comes later, from the loop, so the token is always set first.
             check.token = self._client.run(run, lambda result: self._done(check, result))
@@ -112,11 +137,7 @@ class Checks:
         if result.status == "lost":
             return  # nobody knows; the next run will tell
         check.late_said = False
-        previous, check.last = check.last, result
-        if result.status != "exited" and (previous is None or previous.status != result.status):
-            what = {"timeout": "took too long and was killed", "signaled": f"died of signal {result.code}"}
-            words = what.get(result.status, f"was not run: {result.output}")
-            log.warning("script %s %s", check.script.name, words)
+        check.last = result  # the script process logs what went wrong, with its last words
         self._ended(check.script.name, result.status == "exited" and result.code == 0)
 
 
@@ -129,18 +150,72 @@ def _opens(path: str) -> bool:
     return True
 
 
-class Notifier:
-    """Runs notify scripts: strictly one after the other for one instance or group, in the order of what happened."""
+NOTIFY_TIMEOUT_US = 600_000_000
+"""A notify script that has not ended after ten minutes is killed."""
+PATIENCE_US = 60_000_000
+"""How long a notify script may still go on when one for a later state of the same subject waits."""
+STOP_US = 1_000_000
+"""The same for one of a stop, which may not take longer itself (keepalived gives it as much)."""
 
-    def __init__(self, client: Runs) -> None:
+
+class Notifier:
+    """Runs notify scripts: strictly one after the other for one instance or group, in the order of what happened.
+
+    A state that is not true any more when its turn comes is left out. ``told``: what was told before, by a predecessor too.
+    """
+
+    def __init__(self, client: Runs, told: Told) -> None:
         self._client = client
+        self._told = told
 
     def tell(self, change: TellOutside) -> None:
         """The script for the state first, then the generic one with its four arguments (keepalived.conf(5), ``notify``)."""
-        queue = f"notify {change.kind} {change.name}"
-        label = f"notify script of {change.name} ({change.word})"
-        for script, arguments in _chosen(change):
-            self._client.run(ScriptRun((*script.argv, *arguments), script.account, None, label, queue))
+        subject = f"{change.kind} {change.name}"
+        state = change.word not in _EVENTS
+        ends = change.word in ("STOP", "DELETED")
+        if state and self._told.again(subject, change.word):
+            return  # the process before this one has told it already
+        chosen = _chosen(change)
+        if chosen:
+            number = self._told.number(subject)
+            facts = (
+                ("KRUN_KIND", change.kind),
+                ("KRUN_NAME", change.name),
+                ("KRUN_STATE", change.word),
+                ("KRUN_PRIORITY", str(change.priority)),
+                ("KRUN_BEFORE", self._told.last(subject)),
+                ("KRUN_SEQUENCE", str(number)),
+            )
+            for n, (script, arguments) in enumerate(chosen, 1):
+                run = ScriptRun(
+                    (*script.argv, *arguments),
+                    script.account,
+                    STOP_US if change.word == "STOP" else NOTIFY_TIMEOUT_US,
+                    f"notify script of {change.name} ({change.word})",
+                    queue=f"notify {subject}",
+                    topic="state" if state else change.word,
+                    sequence=number,
+                    patience_us=STOP_US if change.word == "STOP" else PATIENCE_US,
+                    facts=facts,
+                )
+                if state and not ends and n == len(chosen):
+                    self._client.run(run, taken=partial(self._told.tell, subject, number, change.word))
+                else:
+                    self._client.run(run)
+        if ends:
+            self._told.forget(subject)
+
+    def catch_up(self, change: TellOutside) -> None:
+        """What is so since a predecessor's time, which may have died before it told anybody."""
+        subject = f"{change.kind} {change.name}"
+        if self._told.last(subject) == change.word:
+            self._told.again(subject, change.word)
+        else:
+            self.tell(change)
+
+
+_EVENTS = frozenset({"MASTER_RX_LOWER_PRI"})
+"""Words that say what happened, and not what is so."""
 
 
 def _chosen(change: TellOutside) -> list[tuple[Script, tuple[str, ...]]]:

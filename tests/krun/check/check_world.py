@@ -188,7 +188,13 @@ class Scripts:
     waiting: dict[int, Callable[[ScriptResult], None]] = field(default_factory=dict)
     cancelled: list[int] = field(default_factory=list)
 
-    def run(self, spec: ScriptRun, done: Callable[[ScriptResult], None] | None = None) -> int:
+    def run(
+        self,
+        spec: ScriptRun,
+        done: Callable[[ScriptResult], None] | None = None,
+        *,
+        taken: Callable[[], None] | None = None,
+    ) -> int:
         token = len(self.runs) + 1
         self.runs.append((token, spec))
         if done is not None:

@@ -38,11 +38,21 @@ class Scripts:
         self.runs: list[ScriptRun] = []
         self.answer = ScriptResult("exited", 0)
 
-    def run(self, spec: ScriptRun, done: Callable[[ScriptResult], None] | None = None) -> int:
+    def run(
+        self,
+        spec: ScriptRun,
+        done: Callable[[ScriptResult], None] | None = None,
+        *,
+        taken: Callable[[], None] | None = None,
+    ) -> int:
         self.runs.append(spec)
         if done is not None:
             asyncio.get_running_loop().call_soon(done, self.answer)
+        if taken is not None:
+            asyncio.get_running_loop().call_soon(taken)
         return len(self.runs)
+
+    def programs(self, used: object) -> None: ...
 
     def cancel(self, token: int) -> None: ...
 
@@ -156,7 +166,7 @@ def test_election_takeover_and_stop(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         assert shown["vips"] == ["192.0.2.10/24 dev eth0"] and shown["master"] == "198.18.1.1"
         assert b.status()["vrrp"][0]["master"] == "198.18.1.1"
         msgspec.json.encode(a.status())
-        assert set(lab.promises(0)) == {"VI_1"}
+        assert set(lab.promises(0)) == {"VI_1", "told INSTANCE VI_1"}
         await a.stop()
         assert VIP not in lab.kernels[0].rtnetlink().addresses()
         assert lab.promises(0) == {}

@@ -15,7 +15,13 @@ from krun.notify.client import ScriptResult, ScriptRun
 class ScriptRunner(Protocol):
     """What a probe needs of `krun.notify.client.ScriptClient`."""
 
-    def run(self, spec: ScriptRun, done: Callable[[ScriptResult], None] | None = None) -> int: ...
+    def run(
+        self,
+        spec: ScriptRun,
+        done: Callable[[ScriptResult], None] | None = None,
+        *,
+        taken: Callable[[], None] | None = None,
+    ) -> int: ...
 
     def cancel(self, token: int) -> None: ...
 
@@ -39,6 +45,7 @@ class MiscProbe:
             account=check.account,
             timeout_us=check.timeout_us or check.timing.delay_loop_us,
             label=self._label,
+            facts=(("KRUN_KIND", "CHECK"), ("KRUN_NAME", self._label)),
         )
         self._token = self._runner.run(spec, self._ended)
 

@@ -123,10 +123,12 @@ def _scripts(script: dict[str, Any]) -> Iterator[Family]:
     running.add(len(script["running"]) if "running" in script else None)
     waiting = Family("krun_scripts_waiting", "gauge", "Scripts that wait for their turn")
     waiting.add(script.get("waiting"))
+    limit = Family("krun_scripts_limit", "gauge", "How many scripts may run at once")
+    limit.add(script.get("limit"))
     ended = Family("krun_scripts_ended_total", "counter", "Scripts that ended, by result", ("result",))
     for result, number in script.get("ended", {}).items():
         ended.add(number, result)
-    yield from (running, waiting, ended)
+    yield from (running, waiting, limit, ended)
 
 
 def _scrapes(metrics: dict[str, Any]) -> Iterator[Family]:

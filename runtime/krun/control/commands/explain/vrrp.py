@@ -193,6 +193,8 @@ def tracker(state: dict[str, Any], found: Found, _now: float) -> list[str]:
         lines.append(
             f"  counter {one['counter']}: up from {one['rise']} on (rise {one['rise']}, fall {one['fall']})"
         )
+    if one.get("last"):
+        lines.append(f"  last run: {one['last']}")
     users = []
     for i in state.get("vrrp", ()):
         for track in i.get("tracks", ()):
