@@ -16,10 +16,11 @@ _krun() {
         ,--max-scripts) return ;;
         ,--metrics) return ;;
         ,--control-group) return ;;
+        ,--budget) return ;;
     esac
     if [[ $cur == -* ]]; then
         case $command in
-            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --debug --memory-debug --drain --audit --max-scripts --metrics --control-group --version" -- "$cur") ;;
+            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --debug --memory-debug --drain --audit --max-scripts --metrics --control-group --budget --version" -- "$cur") ;;
         esac
         return
     fi

@@ -15,6 +15,7 @@ _krun() {
         '--max-scripts=[how many track, check and notify scripts run at once; more wait, and a quarter of the places is kept for either kind \[64\]]:N: ' \
         '--metrics=[serve metrics for Prometheus\: unix\:/PATH, 127.0.0.1\:9650 or \[\:\:1\]\:9650; nothing but a unix socket or the loopback \[off\]]:WHERE: ' \
         '--control-group=[members of this group may look\: krunctl status, top, explain, events, overlays, metrics, plan; changing anything takes root \[nobody\]]:GROUP: ' \
+        '--budget=[how long one piece of work may keep a process (vrrp, check, script, metrics) from everything else before it is reported, as in check=50ms; may be given several times \[vrrp=20ms check=100ms, others 250ms\]]:PROCESS=T: ' \
         '--version[show program'\''s version number and exit]' \
         '1:IR.json:_files'
 }

@@ -85,8 +85,26 @@ def parser() -> argparse.ArgumentParser:
         type=_group,
         help="members of this group may look: krunctl status, top, explain, events, overlays, metrics, plan; changing anything takes root [nobody]",
     )
+    p.add_argument(
+        "--budget",
+        metavar="PROCESS=T",
+        type=_budget,
+        action="append",
+        default=[],
+        help="how long one piece of work may keep a process (vrrp, check, script, metrics) from everything else before it is reported, as in"
+        " check=50ms; may be given several times [vrrp=20ms check=100ms, others 250ms]",
+    )
     p.add_argument("--version", action="version", version=f"krun {__version__}")
     return p
+
+
+def _budget(text: str) -> tuple[str, int]:
+    from krun.loop.budget import parse
+
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _drain(text: str) -> int:
@@ -192,6 +210,7 @@ def _run(options: argparse.Namespace) -> int:
             metrics=options.metrics,
             control_group=options.control_group,
             max_scripts=options.max_scripts,
+            budgets_us=dict(options.budget),
         )
         supervisor = Supervisor(begun, settings, store)
         del begun, given  # the first IR is not kept for life

@@ -20,7 +20,14 @@ def state() -> dict[str, Any]:
         "parent": {"release": "1", "pid": 1, "state": "running", "since": now, "kernel": "linux", "run_dir": "/r"},
         "processes": [
             {"name": "vrrp", "pid": 7, "state": "running", "restarts": 2, "since": now, "answered": True,
-             "problem": None, "hello_age_s": 0.25, "pss_kb": 10},
+             "problem": None, "hello_age_s": 0.25, "pss_kb": 10, "loop": {
+                 "bounds_us": [1000, 500000], "budget_us": 20000,
+                 "lateness": {"timer": {"count": 5, "sum_us": 702000, "max_us": 700000, "p99_us": 700000, "buckets": [3, 1, 1]},
+                              "advert": {"count": 2, "sum_us": 1500, "max_us": 1100, "p99_us": 1100, "buckets": [1, 1, 0]}},
+                 "overruns": {"krun.vrrp.process.VrrpChild.commit": {"count": 4, "max_us": 90000}},
+                 "pauses": {"count": 2, "total_us": 4400000, "longest_us": 4000000, "last_at": now},
+                 "gc": {"frozen": 9, "skipped": 0, "pauses": {"count": 6, "sum_us": 3000, "max_us": 900, "p99_us": 900,
+                                                              "buckets": [6, 0, 0]}}}},
             {"name": "check", "pid": 0, "state": "waiting", "restarts": 3, "since": 0.0, "answered": False,
              "problem": "x", "hello_age_s": None, "pss_kb": None}],
         "vrrp": [

@@ -37,7 +37,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
 
 
-def event(kind: str, subject: str = "", **data: str | int | None) -> dict[str, Any]:
+def event(kind: str, subject: str = "", **data: str | float | None) -> dict[str, Any]:
     """For ``extra`` of a log call."""
     return {"event_kind": kind, "event_subject": subject, "event_data": data}
 

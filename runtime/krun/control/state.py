@@ -24,6 +24,61 @@ class Parent(msgspec.Struct, kw_only=True):
     state: str
 
 
+class Lateness(msgspec.Struct, kw_only=True):
+    """How late, or how long, things were. ``buckets``: how many in each of `Loop.bounds_us`, and how many were more, since the start of the
+    process, as ``count`` and ``sum_us``. ``max_us`` and ``p99_us`` (by the buckets) since the last reload.
+    """
+
+    count: int
+    sum_us: int
+    max_us: int
+    p99_us: int | None
+    buckets: list[int]
+
+
+class Overrun(msgspec.Struct, kw_only=True):
+    """Callbacks of one name that took longer than the budget: how often, and the longest."""
+
+    count: int
+    max_us: int
+
+
+class Paused(msgspec.Struct, kw_only=True):
+    """Times at which nothing ran in this process although it was wanted: stopped, suspended, starved."""
+
+    count: int
+    total_us: int
+    longest_us: int
+    last_at: float | None
+
+
+class Garbage(msgspec.Struct, kw_only=True):
+    """Python's garbage collector. ``frozen``: containers that it need not look at. ``skipped``: loads after which it had no time to look once."""
+
+    frozen: int
+    skipped: int
+    pauses: Lateness
+
+
+class Loop(msgspec.Struct, kw_only=True):
+    """The event loop of a child. ``lateness``: of ``timer``s, and of ``advert``s in the VRRP process. ``overruns``: by callback."""
+
+    bounds_us: list[int]
+    lateness: dict[str, Lateness]
+    budget_us: int
+    overruns: dict[str, Overrun]
+    pauses: Paused
+    gc: Garbage
+
+
+def loop_of(message: Mapping[str, Any] | None) -> Loop | None:
+    """What a child said of its event loop; None where it did not, or in another way."""
+    try:
+        return msgspec.convert((message or {}).get("loop"), Loop | None)
+    except msgspec.ValidationError:
+        return None
+
+
 class Process(msgspec.Struct, kw_only=True):
     """A child. ``state``: starting, running, waiting (for its next start), stopping. ``answered`` False: this document lacks its part,
     ``problem`` says why. ``digest``: of the IR that it runs, by its own word. ``hello_age_s``: since its event loop last answered.
@@ -40,6 +95,7 @@ class Process(msgspec.Struct, kw_only=True):
     digest: str | None = None
     hello_age_s: float | None = None
     pss_kb: int | None = None
+    loop: Loop | None = None
 
 
 class Ir(msgspec.Struct, kw_only=True):

@@ -23,7 +23,7 @@ def sections(state: dict[str, Any]) -> list[Section]:
     parts: list[Section] = [
         (
             "processes",
-            ("name", "pid", "state", "restarts", "for", "memory", "problem"),
+            ("name", "pid", "state", "restarts", "for", "memory", "late p99/max", "problem"),
             [_process(p) for p in state["processes"]],
         ),
         (
@@ -168,8 +168,24 @@ def _process(p: dict[str, Any]) -> list[str]:
         str(p["restarts"]),
         _age(p["since"]),
         memory,
+        late(p),
         p["problem"] or "",
     ]
+
+
+def late(process: dict[str, Any]) -> str:
+    """How late its adverts (of a process without adverts: its timers) were since the last reload, in milliseconds: 99 of 100, and the worst."""
+    lateness = (process.get("loop") or {}).get("lateness", {})
+    seen = lateness.get("advert") or lateness.get("timer")
+    if not seen or seen["p99_us"] is None:
+        return ""
+    return (
+        "/".join(
+            f"{us / 1000:.1f}" if us < 99_950 else f"{us / 1000:.0f}"
+            for us in (seen["p99_us"], seen["max_us"])
+        )
+        + " ms"
+    )
 
 
 def _instance(i: dict[str, Any]) -> list[str]:

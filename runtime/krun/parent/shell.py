@@ -31,7 +31,8 @@ from krun.control.server import Answer, ControlServer
 from krun.kernel.door import KernelUnavailable
 from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
-from krun.loop.memory import settle
+from krun.loop.scheduler import Scheduler
+from krun.loop.turns import Loop
 from krun.parent import alive, privileges, promises
 from krun.parent.accounting import Accounting
 from krun.parent.child import Child
@@ -54,12 +55,14 @@ Make = Callable[[ChildContext], Child]
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """What the shell is told beside the context: the parent's pid, how to log, and whether to account for memory."""
+    """What the shell is told beside the context: the parent's pid, how to log, whether to account for memory, and how long a callback
+    may keep the event loop (None: what is usual for this process)."""
 
     parent_pid: int
     log_format: str = "text"
     log_level: int = logging.INFO
     memory_debug: bool = False
+    budget_us: int | None = None
 
 
 def blocked_signals() -> set[signal.Signals]:
@@ -75,7 +78,8 @@ def run(make: Make, context: ChildContext, birth: Birth, mask: Iterable[signal.S
         logs.setup(f"krun-{context.name}", birth.log_format, birth.log_level)
         ring = remember(f"krun-{context.name}")
         _settle(context, birth)
-        code = Shell(make, context, frozenset(mask), ring, birth.memory_debug).run()
+        scheduler = Scheduler(context.name, birth.budget_us)
+        code = Shell(make, context, frozenset(mask), ring, scheduler, birth.memory_debug).run()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException as error:  # noqa: BLE001 - the last frame of this process
@@ -144,13 +148,15 @@ class Shell:
         context: ChildContext,
         mask: frozenset[signal.Signals],
         ring: Ring,
+        scheduler: Scheduler,
         memory_debug: bool = False,
     ) -> None:
         self._make = make
         self._context = context
         self._mask = mask
         self._ring = ring
-        self._loop = asyncio.new_event_loop()
+        self._scheduler = scheduler
+        self._loop = Loop(scheduler)
         self._exit: asyncio.Future[int] = self._loop.create_future()
         self._child: Child | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -169,6 +175,7 @@ class Shell:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             self._loop.add_signal_handler(number, self._ignored, number)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+        self._scheduler.garbage.begin()
         context = self._context
         context.channel.setblocking(False)
         self._loop.add_reader(context.channel.fileno(), self._channel_readable)
@@ -215,6 +222,7 @@ class Shell:
         log.debug("ready")
         # What only the beginning needed: a predecessor's word for 30,000 servers is not kept for life.
         self._context.promises = {}
+        self._scheduler.settle(freeze=not self._debug)
         self._loop.call_soon(self._accounting.start)
 
     async def _stop(self, answer: Answer, budget_s: float) -> None:
@@ -278,6 +286,7 @@ class Shell:
     def _request(self, request: Message, answer: Answer) -> None:
         operation = request.get("op")
         child = self._child
+        self._scheduler.doing(f"the request {operation!r}")
         if operation == "hello":
             answer(
                 {"ok": True, "nonce": request.get("nonce"), "name": self._context.name, "pid": os.getpid()}
@@ -290,7 +299,8 @@ class Shell:
             answer({"ok": False, "error": "not started yet"})
         elif operation == "status":
             try:
-                answer({"ok": True, "digest": self._digest, "status": child.status()})
+                said = {"digest": self._digest, "status": child.status(), "loop": self._scheduler.document()}
+                answer({"ok": True, **said})
             except Exception as error:
                 log.error("no status: %s: %s", type(error).__name__, error)
                 log.debug("traceback", exc_info=error)
@@ -383,8 +393,11 @@ class Shell:
         self._context.config, self._context.digest = config, digest  # the first one is let go of
         answer({"ok": True, **result})
         self._accounting.reloaded()
-        if not self._debug:
-            self._loop.call_soon(settle)
+        self._loop.call_soon(self._settle)
+
+    def _settle(self) -> None:
+        """When nothing of the reload is on the stack any more: the new configuration lives as long as the process."""
+        self._scheduler.settle(freeze=not self._debug)
 
 
 def _words(error: BaseException) -> str:

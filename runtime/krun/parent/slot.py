@@ -8,8 +8,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kir.model import Config
@@ -50,6 +50,8 @@ class Settings:
     metrics: Where | None = None
     control_group: int | None = None
     """Number of the group that may look."""
+    budgets_us: Mapping[str, int] = field(default_factory=dict)
+    """How long a callback of a process may take, by its name; what is not here has the usual."""
 
 
 class Slot:
@@ -136,7 +138,13 @@ class Slot:
             audit_us=settings.audit_us,
             max_scripts=settings.max_scripts,
         )
-        birth = shell.Birth(os.getpid(), settings.log_format, settings.log_level, settings.memory_debug)
+        birth = shell.Birth(
+            os.getpid(),
+            settings.log_format,
+            settings.log_level,
+            settings.memory_debug,
+            settings.budgets_us.get(self.name),
+        )
         sys.stdout.flush()
         mask = shell.blocked_signals()
         try:

@@ -24,7 +24,7 @@ def samples(words: str) -> dict[Key, float]:
     found: dict[Key, float] = {}
     for family in text_string_to_metric_families(words):
         assert family.documentation, family.name
-        assert family.type in ("gauge", "counter"), family.name
+        assert family.type in ("gauge", "counter", "histogram"), family.name
         for sample in family.samples:
             key = (sample.name, frozenset(sample.labels.items()))
             assert key not in found, key
@@ -52,6 +52,27 @@ def test_what_dashboards_for_keepalived_ask_for() -> None:
     assert not [key for key in samples(words) if "192.0.2.8/32" in dict(key[1]).values()], (
         "as keepalived's dump"
     )
+
+
+def test_the_event_loops() -> None:
+    words = render(state())
+    timers = {"process": "vrrp", "kind": "timer"}
+    assert value(words, "krun_timer_lateness_seconds_bucket", **timers, le="0.001") == 3
+    assert value(words, "krun_timer_lateness_seconds_bucket", **timers, le="0.5") == 4
+    assert value(words, "krun_timer_lateness_seconds_bucket", **timers, le="+Inf") == 5
+    assert value(words, "krun_timer_lateness_seconds_count", **timers) == 5
+    assert value(words, "krun_timer_lateness_seconds_sum", **timers) == 0.702
+    assert value(words, "krun_timer_lateness_seconds_count", process="vrrp", kind="advert") == 2
+    assert value(words, "krun_timer_lateness_max_seconds", **timers) == 0.7
+    assert value(words, "krun_gc_pause_seconds_bucket", process="vrrp", le="0.001") == 6
+    callback = "krun.vrrp.process.VrrpChild.commit"
+    assert value(words, "krun_loop_overruns_total", process="vrrp", callback=callback) == 4
+    assert value(words, "krun_loop_budget_seconds", process="vrrp") == 0.02
+    assert value(words, "krun_loop_pauses_total", process="vrrp") == 2
+    assert value(words, "krun_loop_slept_seconds_total", process="vrrp") == 4.4
+    none = state()
+    del none["processes"][0]["loop"]
+    assert "krun_timer" not in render(none), "a process that does not say"
 
 
 def test_the_names_of_the_exporter_are_all_there() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from krun.control.duration import clock, span
 from krun.control.metrics.director import DROPS
-from krun.control.table import summary
+from krun.control.table import late, summary
 
 Row = tuple[str, ...]
 
@@ -40,7 +40,11 @@ def frame(state: dict[str, Any], before: dict[str, Any] | None, seconds: float, 
     each table is shown."""
     head = (clock(time.time()), *summary(state))
     tables = [
-        ("processes", ("process", "pid", "state", "restarts", "for", "memory", "problem"), _processes(state)),
+        (
+            "processes",
+            ("process", "pid", "state", "restarts", "for", "memory", "late p99/max", "problem"),
+            _processes(state),
+        ),
         (
             "vrrp",
             ("instance", "device", "vrid", "state", "priority", "master", "for", "in/s", "out/s", "drops/s"),
@@ -107,6 +111,7 @@ def _processes(state: dict[str, Any]) -> list[Row]:
             str(p["restarts"]),
             _age(p["since"]),
             "" if p["pss_kb"] is None else f"{p['pss_kb'] / 1024:.1f} MB",
+            late(p),
             p["problem"] or "",
         )
         for p in state["processes"]

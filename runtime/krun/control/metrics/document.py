@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from krun.control.metrics import daemon, director, exporter
+from krun.control.metrics import daemon, director, exporter, loops
 from krun.control.metrics.family import Family, text
 
 
@@ -12,7 +12,15 @@ def render(state: dict[str, Any]) -> str:
     """``state``: as `krun.control.state.State` is on the wire. Families that have no sample are left out."""
     up = Family("krun_up", "gauge", "Whether krun answers")
     up.add(1)
-    return text((up, *exporter.families(state), *daemon.families(state), *director.families(state)))
+    return text(
+        (
+            up,
+            *exporter.families(state),
+            *daemon.families(state),
+            *loops.families(state),
+            *director.families(state),
+        )
+    )
 
 
 def unreachable() -> str:

@@ -53,9 +53,43 @@ class Family:
             yield form % (*values, number(value))
 
 
+@dataclass(slots=True)
+class Histogram:
+    """Histograms of one name, in seconds. ``bounds``: the upper bounds of the buckets, without the infinite one."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...]
+    bounds: tuple[float, ...]
+    samples: dict[tuple[str, ...], tuple[list[int], float]] = field(default_factory=dict)
+
+    def add(self, counts: list[int], total: float, *labels: object) -> None:
+        """``counts``: how many in each bucket (not cumulative), the infinite one last; ``total``: the sum of all."""
+        assert len(counts) == len(self.bounds) + 1 and len(labels) == len(self.labels), (self.name, labels)
+        self.samples[tuple(map(str, labels))] = (counts, total)
+
+    def lines(self) -> Iterator[str]:
+        """The family as text; nothing where it has no sample."""
+        if not self.samples:
+            return
+        yield f"# HELP {self.name} {self.text.translate(_HELP_ESCAPES)}\n"
+        yield f"# TYPE {self.name} histogram\n"
+        for values, (counts, total) in self.samples.items():
+            own = ",".join(
+                f'{label}="{value.translate(_ESCAPES)}"'
+                for label, value in zip(self.labels, values, strict=True)
+            )
+            seen = 0
+            for bound, count in zip((*self.bounds, math.inf), counts, strict=True):
+                seen += count
+                yield f'{self.name}_bucket{{{own},le="{number(bound)}"}} {seen}\n'
+            yield f"{self.name}_sum{{{own}}} {number(total)}\n"
+            yield f"{self.name}_count{{{own}}} {seen}\n"
+
+
 def number(value: float) -> str:
     """A sample's value: whole numbers without a point."""
-    if value.is_integer():
+    if float(value).is_integer():
         return str(int(value))
     if math.isnan(value):
         return "NaN"
@@ -64,6 +98,6 @@ def number(value: float) -> str:
     return repr(value)
 
 
-def text(families: Iterable[Family]) -> str:
+def text(families: Iterable[Family | Histogram]) -> str:
     """All of them."""
     return "".join(line for family in families for line in family.lines())
