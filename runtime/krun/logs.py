@@ -66,7 +66,8 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time (RFC 3339, UTC), level, process, pid, logger, message."""
+    """One object a line: time (RFC 3339, UTC), level, process, pid, logger, message; then ``kind``, ``subject`` and ``data`` of an event
+    (`krun.control.events`)."""
 
     def __init__(self, process: str) -> None:
         super().__init__()
@@ -81,10 +82,19 @@ class JsonFormatter(logging.Formatter):
             "pid": os.getpid(),
             "logger": record.name,
             "message": record.getMessage()[: MAX_LINE // 2],
+            "kind": kind_of(record),
+            "subject": str(getattr(record, "event_subject", ""))[: MAX_LINE // 8],
         }
+        if data := getattr(record, "event_data", None):
+            line["data"] = data
         if record.exc_info and record.exc_info[0] is not None:
             line["traceback"] = self.formatException(record.exc_info)[-MAX_LINE // 2 :]
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def kind_of(record: logging.LogRecord) -> str:
+    """What kind of event a line is about: as whoever wrote it said, else the part that wrote it (``vrrp``, ``check``, …)."""
+    return str(getattr(record, "event_kind", None) or record.name.removeprefix("krun."))
 
 
 def setup(process: str, style: str, level: int = logging.INFO) -> None:

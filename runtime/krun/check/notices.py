@@ -155,6 +155,8 @@ def words_of(virtual: VirtualServer, item: News, reason: Reasons) -> tuple[int, 
         after = "; the sorry server leaves" if sorry is not None else ""
         text = f"{virtual.name} has its quorum: weight {item.weight} of {item.threshold}{after}"
         return None if item.initial else (logging.INFO, text)
+    if item.removed:
+        return logging.INFO, f"{virtual.name} removed"
     begins = "starts without its quorum" if item.initial else "lost its quorum"
     after = f"; sorry server {sorry.identity} takes over" if sorry is not None else ""
     return logging.WARNING, f"{virtual.name} {begins}: weight {item.weight} of {item.threshold}{after}"
@@ -173,7 +175,7 @@ def event_of(virtual: VirtualServer, item: News) -> dict[str, Any]:
         return event(
             "check.weight", about, virtual_server=name, real_server=server, old=item.old, new=item.new
         )
-    state = "up" if isinstance(item, QuorumGained) else "down"
+    state = "up" if isinstance(item, QuorumGained) else "removed" if item.removed else "down"
     return event(
         "check.quorum",
         name,

@@ -68,11 +68,12 @@ class QuorumGained:
 
 @dataclass(frozen=True, slots=True)
 class QuorumLost:
-    """``weight`` fell below ``threshold``. ``initial``: the pool starts that way."""
+    """``weight`` fell below ``threshold``. ``initial``: the pool starts that way. ``removed``: there is no such pool any more."""
 
     weight: int
     threshold: int
     initial: bool = False
+    removed: bool = False
 
 
 News = ServerUp | ServerDown | WeightChanged | QuorumGained | QuorumLost
@@ -240,7 +241,7 @@ class Pool:
         """What a stop means to those who follow this pool by scripts: every server that is up, then the quorum, goes down."""
         news: list[News] = [ServerDown(s.real, removed=True) for s in self.servers.values() if s.up]
         if self.quorum_up:
-            news.append(QuorumLost(0, self._lose_at()))
+            news.append(QuorumLost(0, self._lose_at(), removed=True))
         return news
 
     def succeed(self, old: Pool) -> list[News]:

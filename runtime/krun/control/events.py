@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from krun.logs import kind_of
+
 SIZE = 1000
 """How many events a process remembers."""
 
@@ -65,7 +67,7 @@ class Ring(logging.Handler):
                 process=self.process,
                 pid=self.pid,
                 level=record.levelname.lower(),
-                kind=str(getattr(record, "event_kind", record.name.removeprefix("krun."))),
+                kind=kind_of(record),
                 subject=str(getattr(record, "event_subject", "")),
                 text=text,
                 data=getattr(record, "event_data", {}),

@@ -230,7 +230,7 @@ def _server(server: dict[str, Any]) -> list[str]:
         _text(server.get("state")),
         (_text(weight) if effective in (None, weight) else f"{_text(effective)} ({_text(weight)})")
         + (" by hand" if server.get("overlay") is not None else ""),
-        ", ".join(_check(c) for c in server.get("checkers", ())) or "none",
+        _checks(server.get("checkers", ())) or "none",
     ]
 
 
@@ -256,12 +256,15 @@ def _drain(d: dict[str, Any]) -> list[str]:
     ]
 
 
-def _check(c: dict[str, Any]) -> str:
-    label, state = _text(c.get("checker")), _text(c.get("state"))
-    if c.get("suspended"):
-        state = "suspended"
-    reason = c.get("reason") or ""
-    return f"{label} {state}" + (f" ({reason})" if reason and state == "down" else "")
+def _checks(checkers: Iterable[dict[str, Any]]) -> str:
+    """Each state once, with the checks that are in it: two that meet the same problem need it said once."""
+    by_state: dict[str, list[str]] = {}
+    for c in checkers:
+        state = "suspended" if c.get("suspended") else _text(c.get("state"))
+        reason = c.get("reason") or ""
+        state += f" ({reason})" if reason and state == "down" else ""
+        by_state.setdefault(state, []).append(_text(c.get("checker")))
+    return "; ".join(f"{', '.join(labels)} {state}" for state, labels in by_state.items())
 
 
 def _time(seconds: object) -> str:

@@ -185,7 +185,7 @@ class TestSuccession:
 def test_farewell_names_those_that_are_up_then_the_quorum() -> None:
     pool = begun(virtual(real(1), real(2)))
     pool.judged(key(1), 0, False)
-    assert pool.farewell() == [ServerDown(real(2), removed=True), QuorumLost(0, 1)]
+    assert pool.farewell() == [ServerDown(real(2), removed=True), QuorumLost(0, 1, removed=True)]
 
 
 def test_announced_start() -> None:

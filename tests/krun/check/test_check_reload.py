@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -315,3 +316,16 @@ def test_every_reload_writes_the_plan_and_nothing_else(steps: list[tuple[Config,
             assert w.reload(new) == {"operations": {}, "failures": []}
     finally:
         w.close()
+
+
+def test_a_virtual_server_that_goes_is_removed_and_lost_no_quorum(
+    world: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    w = world(config(virtual(real(1), sorry_server=sorry()), virtual(real(2), n=2)))
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    w.reload(config(virtual(real(2), n=2)))
+    said = [record.getMessage() for record in caplog.records]
+    assert "tcp 10.0.0.1:80 -> 192.168.0.1:80 removed" in said
+    assert "tcp 10.0.0.1:80 removed" in said
+    assert not any("quorum" in line or "sorry" in line for line in said)

@@ -32,7 +32,9 @@ def state() -> dict[str, Any]:
              "sorry_server": {"identity": "10.0.0.9:80", "active": True, "inhibit": False},
              "real_servers": [
                  {"identity": "10.0.0.2:80", "state": "down", "weight": 5, "effective_weight": 0,
-                  "checkers": [{"checker": "TCP_CHECK 0", "state": "down", "reason": "connection refused"}]}]}
+                  "checkers": [{"checker": "TCP_CHECK 0", "state": "down", "reason": "connection refused"},
+                               {"checker": "HTTP_GET 1", "state": "down", "reason": "connection refused"},
+                               {"checker": "PING_CHECK 2", "state": "up", "reason": ""}]}]}
         ],
         "ir": {"path": "/etc/krun/ir.json", "digest": "sha256:" + "0" * 64, "version": "1.0", "loaded_at": now},
         "last_reload": {"result": "done", "at": now, "requested_by": "SIGHUP", "path": "x", "digest": "y",
@@ -47,7 +49,7 @@ def test_plain_text_has_no_escapes_and_says_it_all() -> None:
     for words in (
         "1h 1m", "10.0 MB", "exit status 9", "90 (100)", "2d 7h", "192.0.2.9/24 dev eth0", "VI_1 VI_2",
         "3 (rise 2, fall 2)", "down (weight 0, quorum 1), sorry server 10.0.0.9:80 answers", "0 (5)",
-        "TCP_CHECK 0 down (connection refused)", "last reload done", "ipvs.edit_dest 1, 1 failed",
+        "TCP_CHECK 0, HTTP_GET 1 down (connection refused); PING_CHECK 2 up\n", "last reload done", "ipvs.edit_dest 1, 1 failed",
     ):  # fmt: skip
         assert words in text, words
     assert all(line == line.rstrip() for line in text.splitlines())

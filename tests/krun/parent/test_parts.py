@@ -22,6 +22,7 @@ from parent_world import config, wait_for
 
 from krun import logs
 from krun.control.client import Reply
+from krun.control.events import event
 from krun.control.framing import Message
 from krun.features import SUPPORTED, unsupported
 from krun.loop.clock import now_us
@@ -371,6 +372,12 @@ def test_log_lines_are_single_lines_and_json_is_json() -> None:
     assert logs.TextFormatter("krun", journald=True).format(record("x", logging.ERROR)) == "<3>error: x"
     line = json.loads(logs.JsonFormatter("krun").format(record('say "ü"\n')))
     assert (line["level"], line["message"], line["process"]) == ("warning", 'say "ü"\n', "krun")
+    assert (line["kind"], line["subject"], "data" in line) == ("x", "", False)
+    typed = record("VI_1 is master")
+    typed.__dict__.update(event("vrrp.state", "VI_1", state="MASTER", priority=100))
+    line = json.loads(logs.JsonFormatter("krun").format(typed))
+    assert (line["kind"], line["subject"]) == ("vrrp.state", "VI_1")
+    assert line["data"] == {"state": "MASTER", "priority": 100}
 
 
 def test_a_reader_that_sleeps_does_not_stop_the_logger() -> None:
