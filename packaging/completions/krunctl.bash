@@ -4,7 +4,7 @@ _krunctl() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            status|reload|plan|confirm|undo|facts|events|top|explain|metrics|memory|set|unset|overlays|stop) command=${COMP_WORDS[i]}; break ;;
+            status|reload|plan|confirm|undo|facts|events|top|explain|metrics|memory|record|replay|set|unset|overlays|stop) command=${COMP_WORDS[i]}; break ;;
         esac
     done
     if [[ $cur == "=" ]]; then
@@ -24,6 +24,10 @@ _krunctl() {
         events,--format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$cur"); return ;;
         top,--interval) return ;;
         top,--count) return ;;
+        record,-o|record,--output) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        replay,--instance|replay,--subject) return ;;
+        replay,--since) return ;;
+        replay,--until) return ;;
         set,--weight) return ;;
         set,--for) return ;;
         set,--reason) return ;;
@@ -41,6 +45,8 @@ _krunctl() {
             explain) mapfile -t COMPREPLY < <(compgen -W "--help --all --json" -- "$cur") ;;
             metrics) mapfile -t COMPREPLY < <(compgen -W "--help --or-down" -- "$cur") ;;
             memory) mapfile -t COMPREPLY < <(compgen -W "--help --types --json" -- "$cur") ;;
+            record) mapfile -t COMPREPLY < <(compgen -W "--help --output --with-secrets" -- "$cur") ;;
+            replay) mapfile -t COMPREPLY < <(compgen -W "--help --instance --subject --since --until --all --differences --json" -- "$cur") ;;
             set) mapfile -t COMPREPLY < <(compgen -W "--help --weight --for --reason --json" -- "$cur") ;;
             unset) mapfile -t COMPREPLY < <(compgen -W "--help --json" -- "$cur") ;;
             overlays) mapfile -t COMPREPLY < <(compgen -W "--help --json" -- "$cur") ;;
@@ -50,7 +56,7 @@ _krunctl() {
         return
     fi
     if [[ -z $command ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "status reload plan confirm undo facts events top explain metrics memory set unset overlays stop" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "status reload plan confirm undo facts events top explain metrics memory record replay set unset overlays stop" -- "$cur")
         return
     fi
     case $command in
@@ -58,6 +64,7 @@ _krunctl() {
         plan) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); ;;
         facts) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); ;;
         explain) ;;
+        replay) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); ;;
         set) ;;
         unset) ;;
     esac

@@ -26,6 +26,8 @@ _krunctl() {
                 'explain:why is it what it is: an instance, a virtual server …'
                 'metrics:print the metrics once, as `krun --metrics` serves them'
                 'memory:where the memory of each process is'
+                'record:save what the processes were told lately, and what they decided, into a file for `krunctl replay`'
+                'replay:run a file of `krunctl record` again, and show what came in and what was decided'
                 'set:give a real server another weight for a while'
                 'unset:end what `krunctl set` began'
                 'overlays:list what `krunctl set` began and has not ended'
@@ -115,6 +117,27 @@ _krunctl() {
                         '--help[show this help message and exit]' \
                         '--types[with --memory-debug\: all objects by type, too]' \
                         '--json[as an object]'
+                    ;;
+                record)
+                    _arguments -s \
+                        '-h[show this help message and exit]' \
+                        '--help[show this help message and exit]' \
+                        '-o[where to \[krun-HOST-TIME.krec in this directory\]]:FILE:_files' \
+                        '--output=[where to \[krun-HOST-TIME.krec in this directory\]]:FILE:_files' \
+                        '--with-secrets[leave passwords and keys in it as they are]'
+                    ;;
+                replay)
+                    _arguments -s \
+                        '-h[show this help message and exit]' \
+                        '--help[show this help message and exit]' \
+                        '--instance=[only what is about this instance, sync group, script, interface, virtual or real server]:NAME: ' \
+                        '--subject=[only what is about this instance, sync group, script, interface, virtual or real server]:NAME: ' \
+                        '--since=[from then on\: 90s, 5m, 1h30m before the end, or a local time 2026-11-30T21\:00\:00]:T: ' \
+                        '--until=[up to then, likewise]:T: ' \
+                        '--all[every advert and every timer, too]' \
+                        '--differences[only what is decided otherwise now]' \
+                        '--json[an object a line]' \
+                        '1:FILE:_files'
                     ;;
                 set)
                     _arguments -s \

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kir import __version__
+from krun.record.ring import DEFAULT_LIMIT
 
 if TYPE_CHECKING:
     from krun.control.metrics.address import Where
@@ -74,6 +75,14 @@ def parser() -> argparse.ArgumentParser:
         help="how many track, check and notify scripts run at once; more wait, and a quarter of the places is kept for either kind [64]",
     )
     p.add_argument(
+        "--record",
+        metavar="N",
+        type=_count,
+        default=DEFAULT_LIMIT,
+        help="how many messages each process remembers of what it was told and decided, for `krunctl record`; some 15 octets each,"
+        f" 0: none [{DEFAULT_LIMIT}]",
+    )
+    p.add_argument(
         "--metrics",
         metavar="WHERE",
         type=_where,
@@ -116,6 +125,12 @@ def _drain(text: str) -> int:
 def _scripts(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 2 <= int(text) <= 1024:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 2 to 1024")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) > 50_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of messages, from 0 to 50000000")
     return int(text)
 
 
@@ -207,6 +222,7 @@ def _run(options: argparse.Namespace) -> int:
             options.memory_debug,
             drain_us=options.drain,
             audit_us=options.audit,
+            record=options.record,
             metrics=options.metrics,
             control_group=options.control_group,
             max_scripts=options.max_scripts,

@@ -12,7 +12,7 @@ from pathlib import Path
 from kir import __version__
 from krun.control import hand
 from krun.control.client import NoDaemonError, ask
-from krun.control.commands import explain, memory, metrics, top
+from krun.control.commands import explain, memory, metrics, record, replay, top
 from krun.control.duration import clock, parse_us
 from krun.control.framing import Message
 
@@ -106,6 +106,8 @@ def parser() -> argparse.ArgumentParser:
     explain.add(commands)
     metrics.add(commands)
     memory.add(commands)
+    record.add(commands)
+    replay.add(commands)
     hand.add(commands)
     commands.add_parser("stop", help="stop in order: priority-0 adverts, addresses and services removed")
     return p
@@ -311,6 +313,8 @@ _COMMANDS: dict[str, Callable[[Path, argparse.Namespace], int]] = {
     "explain": explain.run,
     "metrics": metrics.run,
     "memory": memory.run,
+    "record": record.run,
+    "replay": replay.run,
     "stop": _stop,
     **hand.COMMANDS,
 }

@@ -24,7 +24,8 @@ class ChildContext:
     ``alive``: shared memory; the child's loop writes its clock there, so that a promise's age can be known after its death.
     ``restarts``: how often this child was restarted. ``drain_us``: how long servers that go may keep their connections; a reload sets its
     own. ``overlays``: an operator's hand on real servers (`krun.control.overlays`), plain. ``audit_us``: how often to look at the
-    kernel's IPVS table. ``max_scripts``: how many scripts run at once.
+    kernel's IPVS table. ``max_scripts``: how many scripts run at once. ``record``: how many
+    messages are remembered (`krun.record.ring`), 0: none.
     """
 
     name: str
@@ -42,3 +43,4 @@ class ChildContext:
     overlays: tuple[dict[str, Any], ...] = ()
     audit_us: int = 10_000_000
     max_scripts: int = 64
+    record: int = 0

@@ -38,6 +38,7 @@ from krun.parent.accounting import Accounting
 from krun.parent.child import Child
 from krun.parent.context import ChildContext
 from krun.parent.handover import unpack
+from krun.parent.recorder import Recorder
 
 log = logging.getLogger("krun.shell")
 
@@ -167,6 +168,7 @@ class Shell:
         self._debug = memory_debug
         self._server: ControlServer | None = None
         self._accounting = Accounting(context.name, self._loop, self._books, debug=memory_debug)
+        self._recorder = Recorder()
 
     def run(self) -> int:
         """Returns the exit status."""
@@ -326,6 +328,8 @@ class Shell:
                 )
         elif operation == "overlays":
             self._order(child, request, answer)
+        elif operation == "record":
+            self._recorder.answer(child, request, answer)
         else:
             answer({"ok": False, "error": f"unknown request {operation!r}"})
 

@@ -46,6 +46,7 @@ class Settings:
     drain_us: int = 0
     audit_us: int = 10_000_000
     max_scripts: int = 64
+    record: int = 0
     overlays: Callable[[], tuple[dict[str, Any], ...]] = tuple
     metrics: Where | None = None
     control_group: int | None = None
@@ -137,6 +138,7 @@ class Slot:
             overlays=settings.overlays(),
             audit_us=settings.audit_us,
             max_scripts=settings.max_scripts,
+            record=settings.record,
         )
         birth = shell.Birth(
             os.getpid(),

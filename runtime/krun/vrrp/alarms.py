@@ -38,6 +38,16 @@ class Alarms:
                 instance.armed = None
                 yield instance
 
+    def armed(self) -> list[tuple[str, int]]:
+        """Who is to be woken when, in the order of `due`."""
+        return [(i.name, at) for at, _, i in sorted(self._heap, key=lambda e: e[:2]) if i.armed == at]
+
+    def arm_at(self, instance: Instance, at: int) -> None:
+        """See that the instance is woken at ``at``, whatever it wants."""
+        instance.armed = at
+        self._sequence += 1
+        heapq.heappush(self._heap, (at, self._sequence, instance))
+
     def clear(self) -> None:
         """Forget all."""
         for _, _, instance in self._heap:

@@ -39,6 +39,28 @@ class Book(Generic[Key, Thing]):
         """Who holds it."""
         return tuple(self._wanted.get(key, ()))
 
+    def all_holders(self) -> list[tuple[Key, list[str]]]:
+        """By key in the order in which they were first wanted, who holds it."""
+        return [(key, list(holders)) for key, holders in self._wanted.items()]
+
+    def refill(
+        self,
+        held: Iterable[tuple[str, Iterable[Thing]]],
+        holders: Iterable[tuple[Key, Iterable[str]]],
+        dirty: Iterable[Key],
+    ) -> None:
+        """Become a book that had all this (`all_holders`, `dirty`). Raises ValueError where they do not fit each other."""
+        self.held = {holder: {self._key_of(thing): thing for thing in things} for holder, things in held}
+        try:
+            self._wanted = {key: {name: self.held[name][key] for name in names} for key, names in holders}
+        except KeyError as error:
+            raise ValueError(f"{error.args[0]} is held by nobody") from None
+        self._dirty = dict.fromkeys(dirty)
+
+    def dirty(self) -> list[Key]:
+        """What is to be considered at the next plan."""
+        return list(self._dirty)
+
     def unmet(self) -> list[Key]:
         """What is wanted and not there."""
         return [key for key in self._wanted if key not in self.have]

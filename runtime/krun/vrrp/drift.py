@@ -26,13 +26,14 @@ FLAPS, FLAP_WINDOW_US = 5, 10_000_000
 
 
 class Drift:
-    """``known``: the surroundings; ``outbox``: where the effects go. Remembers what was edited and set right, as it was seen."""
+    """``known``: the surroundings; ``outbox``: where the effects go. ``shown``: what was edited and set right, as it was seen.
+    ``static_flaps``: when static things were taken away lately."""
 
     def __init__(self, known: Surroundings, outbox: Outbox) -> None:
         self._known = known
         self._outbox = outbox
-        self._static_flaps: list[int] = []
-        self._shown: dict[Any, Any] = {}
+        self.static_flaps: list[int] = []
+        self.shown: dict[Any, Any] = {}
 
     def begin(self, present: Collection[AddressKey], sight: Sight | None) -> None:
         """Book what is ours in the kernel, remove what an earlier life left there and nobody wants, put the static things there.
@@ -191,18 +192,18 @@ class Drift:
                     book.left.discard(key)
                 continue
             if not edited:
-                self._shown.pop(key, None)
+                self.shown.pop(key, None)
                 if ours:
                     continue
             book.have[key] = thing
-            if edited and self._shown.get(key) == thing:
+            if edited and self.shown.get(key) == thing:
                 # It was set right, and looks as before: the kernel keeps it in a way of its own. Writing again changes nothing.
                 book.left.add(key)
                 book.problems[key] = "the kernel shows it otherwise than it was asked for: left as it is"
                 self._outbox.say(logging.WARNING, _words(key), book.problems[key])
                 continue
             if edited:
-                self._shown[key] = thing
+                self.shown[key] = thing
             if ours and blame and wanted.track:
                 for name in book.holders(key):
                     victims.setdefault(name, []).append(key)
@@ -234,7 +235,7 @@ class Drift:
         return all(self._known.links.get(device, False) for device in devices_of(wanted))
 
     def _too_often(self, instance: Instance | None, now: int) -> bool:
-        flaps = self._static_flaps if instance is None else instance.flaps
+        flaps = self.static_flaps if instance is None else instance.flaps
         flaps[:] = [at for at in flaps if now - at < FLAP_WINDOW_US]
         flaps.append(now)
         if len(flaps) <= FLAPS:

@@ -8,7 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from kir.model import Config
 from kir.plan.operations import AddressOperation, DelAddress, Operation
@@ -35,6 +35,7 @@ from krun.notify.mail.post import PostOffice
 from krun.notify.told import Told
 from krun.parent.context import ChildContext
 from krun.parent.promises import PromiseSender
+from krun.record.ring import Ring
 from krun.vrrp import reload, status, unsupported
 from krun.vrrp.announcements import Batch, Pacer
 from krun.vrrp.director import Director
@@ -53,11 +54,13 @@ from krun.vrrp.effects import (
 from krun.vrrp.endpoint import Endpoint
 from krun.vrrp.lookout import Lookout
 from krun.vrrp.promises import inherit
+from krun.vrrp.recorded import RecordedDirector
 from krun.vrrp.scripts import Checks, Notifier
 from krun.vrrp.sockets import Sockets
 from krun.vrrp.sources import may_be_source, own_addresses, sources
 
 log = logging.getLogger("krun.vrrp")
+T = TypeVar("T")
 
 RETRY_S = 1.0
 """How often a socket that cannot be opened is tried again."""
@@ -68,10 +71,12 @@ class VrrpChild:
 
     def __init__(self, context: ChildContext) -> None:
         self._context = context
+        self._recorded: RecordedDirector | None = None
         self._director = Director(context.config)
         self._pacer = Pacer()
         self._promises = PromiseSender(context.channel)
         self._prepared: reload.ReloadPlan | None = None
+        self._prepared_digest = ""
         self._events: list[KernelEvent] = []
         self._events_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -100,7 +105,7 @@ class VrrpChild:
         self._letters.follow(self._context.config)
         self._checks = Checks(self._client, loop, self._script_ended)
         config, problems = self._lookout.numbered(self._context.config)
-        self._director = self._lookout.director = Director(config)
+        self._director = self._lookout.director = self._make_director(config)
         self._rtnetlink.set_own(own_addresses(config))
         self._rtnetlink.subscribe(self._kernel_event)
         if self._rtnetlink.fileno() >= 0:
@@ -133,13 +138,24 @@ class VrrpChild:
         self._checks.set(config.vrrp_scripts)
         self._rearm()
 
+    def _make_director(self, config: Config) -> Director:
+        context = self._context
+        if not context.record:
+            return Director(config)
+        self._recorded = RecordedDirector(config, context.record, context.digest)
+        return self._recorded
+
+    def recorded(self) -> Ring | None:
+        """What the director was told and what it decided."""
+        return None if self._recorded is None else self._recorded.ring
+
     def prepare(self, config: Config, digest: str) -> dict[str, Any]:
         """Judge a configuration; returns the counts of what it would change. Raises ValueError."""
         config, problems = self._lookout.numbered(config)
         for owner, sentences in problems.items():
             raise ValueError(f"{f'vrrp_instance {owner}' if owner else 'static'}: {'; '.join(sentences)}")
         plan = reload.plan_reload(self._director.config, config, self._director.broken)
-        self._prepared = plan
+        self._prepared, self._prepared_digest = plan, digest
         return {**plan.operations(), **reload.address_operations(self._director, plan)}
 
     def commit(self) -> dict[str, Any]:
@@ -151,14 +167,15 @@ class VrrpChild:
         config = plan.config
         self._letters.follow(config)
         self._rtnetlink.set_own(own_addresses(config))
-        effects = reload.reconfigure(
-            self._director,
-            plan,
-            now_us(),
-            sources=self._all_sources(config),
-            present=self._rtnetlink.addresses(),
-            sight=self._lookout.look(config),
-        )
+        around: dict[str, Any] = {
+            "sources": self._all_sources(config),
+            "present": self._rtnetlink.addresses(),
+            "sight": self._lookout.look(config),
+        }
+        if self._recorded is not None:
+            effects = self._recorded.reconfigure(plan, self._prepared_digest, now_us(), **around)
+        else:
+            effects = reload.reconfigure(self._director, plan, now_us(), **around)
         self._run(effects)
         self._lookout.watch()
         self._client.programs(used.by_vrrp(config))
@@ -412,7 +429,10 @@ class VrrpChild:
 
     def _change_addresses(self, effect: ChangeAddresses) -> None:
         self._count(effect.operations)
-        for failure in self._rtnetlink.apply_addresses(effect.operations):
+        failures = self._rtnetlink.apply_addresses(effect.operations)
+        if self._recorded is not None:
+            self._recorded.addresses_done(_words_of(failures, AddressOperation), now_us())
+        for failure in failures:
             operation = failure.operation
             self._refused(
                 failure,
@@ -428,7 +448,10 @@ class VrrpChild:
 
     def _change_routing(self, effect: ChangeRouting) -> None:
         self._count(effect.operations)
-        for failure in self._lookout.apply(effect.operations):
+        failures = self._lookout.apply(effect.operations)
+        if self._recorded is not None:
+            self._recorded.routing_done(_words_of(failures, RoutingOperation), now_us())
+        for failure in failures:
             operation = failure.operation
             self._refused(
                 failure,
@@ -456,6 +479,10 @@ class VrrpChild:
             except OSError as error:
                 failed.add(device)
                 log.warning("%s: cannot announce addresses: %s", device, error.strerror or error)
+
+
+def _words_of(failures: Iterable[Failure], kind: type[T]) -> list[tuple[T, str]]:
+    return [(f.operation, f.message) for f in failures if isinstance(f.operation, kind)]
 
 
 def _renamed(events: Iterable[KernelEvent]) -> dict[str, str]:

@@ -73,6 +73,14 @@ class Recent:
             kind.text = judged.text  # type: ignore[union-attr]
         self._verdict, self._latest = judged, kind
 
+    @property
+    def latest(self) -> tuple[str, str]:
+        """Verdict and reason of the last advert, as in `as_list`; empty before the first."""
+        verdict = self._verdict
+        if verdict is None:
+            return "", ""
+        return (ACCEPTED if type(verdict) is Accepted else verdict.reason.value), self._latest.text  # type: ignore[union-attr]
+
     def as_list(self, offset: float) -> list[dict[str, Any]]:
         """The last heard first; plain JSON. ``offset``: from our clock to seconds since the epoch.
 

@@ -6,6 +6,7 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from kir.model import Config
 from kir.plan.operations import DelAddress
@@ -16,6 +17,7 @@ from krun.vrrp.director import Director
 from krun.vrrp.endpoint import Endpoint
 from krun.vrrp.machine import Role
 from krun.vrrp.promises import Inheritance
+from krun.vrrp.recorded import RecordedDirector
 
 S = 1_000_000
 
@@ -45,9 +47,16 @@ class Host:
 
 
 class Segment:
-    """``loss``: the share of packets that each receiver misses. Delivery takes ``delay_us``."""
+    """``loss``: the share of packets that each receiver misses. Delivery takes ``delay_us``. ``make``: what kind of director is started."""
 
-    def __init__(self, seed: int = 0, loss: float = 0.0, delay_us: int = 100) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        loss: float = 0.0,
+        delay_us: int = 100,
+        make: Callable[[Config], Director] = Director,
+    ) -> None:
+        self.make = make
         self.now = 1000 * S
         self.hosts: dict[str, Host] = {}
         self.loss = loss
@@ -66,7 +75,7 @@ class Segment:
         leftover: set[AddressKey] | None = None,
     ) -> Host:
         """Start a director whose adverts leave from ``source``."""
-        host = Host(name, source, config, Director(config), addresses=leftover or set())
+        host = Host(name, source, config, self.make(config), addresses=leftover or set())
         director = host.director
         for device in ("eth0", "eth1"):
             director.seen_link(device, True)
@@ -81,7 +90,11 @@ class Segment:
         """Two phases in one."""
         plan = reload.plan_reload(host.director.config, config)
         sources = {c.name: c.source or host.source for c in config.vrrp_instances}
-        found = reload.reconfigure(host.director, plan, self.now, sources=sources, present=host.addresses)
+        around: dict[str, Any] = {"sources": sources, "present": host.addresses}
+        if isinstance(host.director, RecordedDirector):
+            found = host.director.reconfigure(plan, "", self.now, **around)
+        else:
+            found = reload.reconfigure(host.director, plan, self.now, **around)
         host.config = config
         self.carry_out(host, found)
         return plan
