@@ -41,7 +41,7 @@ from krun.notify.mail.post import PostOffice
 from krun.notify.told import Told
 from krun.parent.boot import boottime_us
 from krun.parent.context import ChildContext
-from krun.parent.promises import PromiseSender
+from krun.parent.promises import PromiseWriter
 
 log = logging.getLogger("krun.check")
 
@@ -49,7 +49,7 @@ QUORUM = {True: b"up", False: b"down"}
 
 
 class PromiseKeeper(Protocol):
-    """What this process needs of `krun.parent.promises.PromiseSender`."""
+    """What this process needs of `krun.parent.promises.PromiseWriter`."""
 
     def promise(self, key: str, value: bytes) -> None: ...
 
@@ -84,7 +84,7 @@ class CheckChild:
         self._clock = clock
         self._rng = rng if rng is not None else random.Random()
         self._log = LimitedLog(log, clock=clock)
-        self._promises: PromiseKeeper = promises if promises is not None else PromiseSender(context.channel)
+        self._promises: PromiseKeeper = promises or context.keeper or PromiseWriter()
         self._pending: dict[str, list[News]] = {}
         self._said: dict[str, bool] = {}
         self._flush_planned = False

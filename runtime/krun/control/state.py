@@ -141,6 +141,23 @@ class Stored(msgspec.Struct, kw_only=True):
     overlays: int
 
 
+class Promised(msgspec.Struct, kw_only=True):
+    """What the process ``name`` promised to the outside, for a successor. ``file``: where it outlives krun itself; None, with the reason
+    in ``problem``: it does not. ``age_s``: since its loop was last alive. ``octets`` in use; ``lost``: promises for which there was no
+    room. ``inherited_age_s``: how old what an earlier krun had left was when this one took it over; None: there was nothing, or, with the
+    reason in ``void``, nothing that counts.
+    """
+
+    name: str
+    file: str | None
+    problem: str | None
+    octets: int
+    lost: int
+    age_s: float | None = None
+    inherited_age_s: float | None = None
+    void: str | None = None
+
+
 class LastReload(msgspec.Struct, kw_only=True):
     """``result``: ``done``, ``refused`` (nothing was touched), ``rolled back`` (some process had taken it, all were sent back) or
     ``planned``. ``operations``: how many of each kind were carried out, ``total`` their sum. ``confirm_by``: until when it wants a
@@ -185,6 +202,7 @@ class State(msgspec.Struct, kw_only=True):
     confirm: Waiting | None = None
     undo: Before | None = None
     store: Stored | None = None
+    promises: list[Promised] = []
     overlays: list[dict[str, Any]] = []
     drains: list[dict[str, Any]] = []
     alarms: list[str] = []

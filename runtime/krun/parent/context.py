@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kir.model import Config
+from krun.parent.promises import PromiseWriter
 
 
 @dataclass(slots=True)
@@ -18,10 +19,12 @@ class ChildContext:
 
     ``name``: ``vrrp``, ``check`` or ``script``. ``config`` and ``digest``: the IR to run. ``kernel``: ``linux`` or ``memory``.
     ``run_dir``: where sockets live. ``listener``: the child's own listening unix socket (hello, status, reload come in here).
-    ``promises``: what the predecessor had promised to the outside, by key (an instance's name, say), as it last said so to
-    the parent, and ``promised_at_us`` when it was last seen alive (CLOCK_MONOTONIC); empty at the first start.
-    ``channel``: a SOCK_SEQPACKET pair's end to the parent: the child sends promises there (`krun.parent.promises`).
-    ``alive``: shared memory; the child's loop writes its clock there, so that a promise's age can be known after its death.
+    ``channel``: a SOCK_SEQPACKET pair's end to the parent: the child says there that it is ready, and sees the parent die.
+    ``alive``: shared memory; the child's loop writes its clock there for the parent's watchdog.
+    ``region``: a descriptor of the memory that holds promises (`krun.parent.promises`). The child's shell makes ``keeper`` of it, and
+    reads ``promises``: what the predecessor had promised to the outside, by key (an instance's name, say), ``renewed`` when each was
+    last renewed, and ``promised_at_us`` when it was last alive (both CLOCK_MONOTONIC); empty at the first start, and again when the
+    child has started.
     ``restarts``: how often this child was restarted. ``drain_us``: how long servers that go may keep their connections; a reload sets its
     own. ``overlays``: an operator's hand on real servers (`krun.control.overlays`), plain. ``audit_us``: how often to look at the
     kernel's IPVS table. ``max_scripts``: how many scripts run at once. ``record``: how many
@@ -36,7 +39,10 @@ class ChildContext:
     listener: socket.socket
     channel: socket.socket
     alive: mmap.mmap
+    region: int = -1
+    keeper: PromiseWriter | None = None
     promises: Mapping[str, bytes] = field(default_factory=dict)
+    renewed: Mapping[str, int] = field(default_factory=dict)
     promised_at_us: int = 0
     restarts: int = 0
     drain_us: int = 0

@@ -1,29 +1,34 @@
-"""What a child has promised to the outside, kept by the parent so that the child's successor finds it.
+"""What a child has promised to the outside, where its successor finds it: also when the parent died with it.
 
-The channel is a SOCK_SEQPACKET pair: datagrams that keep their borders, in order, and an end of file when either side dies.
-A datagram is one msgpack array: ``["ready"]``, or ``["promise", key, value, key, value, …]`` where a nil value withdraws.
+The child writes its promises itself, into memory that outlives it (`krun.parent.region`): ``NAME.promises`` in the run directory. There
+is no moment at which a promise is on its way, and none costs a system call. Where the run directory is not on tmpfs, or has no room,
+the memory has no name: then it outlives the child, and not the parent.
+
+Beside it a SOCK_SEQPACKET pair, the *channel*: the child says ``["ready"]`` (msgpack) once, and either side sees the other die.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import os
+import signal
 import socket
-from collections.abc import Mapping
+import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from kir.model import Config
+from krun.parent import region
+from krun.parent.region import Head, Left, RegionError
+
 log = logging.getLogger("krun.parent")
 
-MAX_VALUE = 16 * 1024
-"""The longest value in octets."""
+GONE_S = 0.25
+"""How long to wait for an orphan that was killed; a process in a system call may need a moment."""
 
-MAX_KEYS = 200_000
-MAX_OCTETS = 64 * 1024 * 1024
-"""How many promises, and how many octets of them, the parent keeps for one child."""
-
-_DATAGRAM = 32 * 1024
+_DATAGRAM = 4096
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Any]).decode
 
@@ -37,88 +42,78 @@ def ready(channel: socket.socket) -> None:
         channel.setblocking(False)
 
 
-class PromiseSender:
-    """The child's side. Never blocks: while the channel is full only the newest value of each key waits."""
+def pair() -> tuple[socket.socket, socket.socket]:
+    """(parent's end, child's end), both non-blocking."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    for sock in (ours, theirs):
+        sock.setblocking(False)
+    return ours, theirs
 
-    def __init__(self, channel: socket.socket) -> None:
-        channel.setblocking(False)
-        self._channel = channel
-        self._waiting: dict[str, bytes | None] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+
+class PromiseWriter:
+    """The child's side. ``fd``: the region that the parent made; without one a child promises to itself alone (tests)."""
+
+    def __init__(self, fd: int = -1) -> None:
+        if fd < 0:
+            fd = _nameless("nobody", 0)
+        self.fd = fd
+        self._region = region.Writer(fd, self._is_full)
+        self.left: Left = self._region.left
+        if self.left.damaged:
+            log.error(
+                "promises of the process before are damaged: %d of them do not count", self.left.damaged
+            )
 
     def promise(self, key: str, value: bytes) -> None:
-        """Remember ``value`` under ``key``, in place of an older one. Raises ValueError for more than `MAX_VALUE` octets."""
-        if len(value) > MAX_VALUE:
-            raise ValueError(f"a promise of {len(value)} octets is longer than {MAX_VALUE}")
-        self._put(key, value)
+        """Remember ``value`` under ``key``, in place of an older one. Raises ValueError for more than `region.MAX_VALUE` octets."""
+        self._region.put(key, value)
 
     def withdraw(self, key: str) -> None:
         """Forget what was promised under ``key``."""
-        self._put(key, None)
+        self._region.drop(key)
 
-    @property
-    def waiting(self) -> int:
-        """How many keys wait for room in the channel."""
-        return len(self._waiting)
+    def renew(self, key: str, now_us: int) -> None:
+        """What is promised under ``key`` was just shown to the outside again (CLOCK_MONOTONIC)."""
+        self._region.renew(key, now_us)
 
-    def _put(self, key: str, value: bytes | None) -> None:
-        # An older value of the same key that still waits is replaced and goes to the end: order between keys is kept.
-        self._waiting.pop(key, None)
-        self._waiting[key] = value
-        if self._loop is None:
-            self.flush()
+    def alive(self, now_us: int) -> None:
+        """The loop turns."""
+        self._region.alive(now_us)
 
-    def flush(self) -> None:
-        """Send what waits, as far as the channel takes it; the rest goes when there is room."""
-        while self._waiting:
-            batch: list[str | bytes | None] = ["promise"]
-            keys: list[str] = []
-            size = 0
-            for key, value in self._waiting.items():
-                batch += (key, value)
-                keys.append(key)
-                size += len(key) + len(value or b"") + 16
-                if size >= _DATAGRAM:
-                    break
-            try:
-                self._channel.send(_encode(batch))
-            except BlockingIOError:
-                self._wait_for_room()
-                return
-            except OSError:
-                # The parent is gone: nobody will start a successor from these.
-                self._waiting.clear()
-                break
-            for key in keys:
-                del self._waiting[key]
-        if self._loop is not None:
-            self._loop.remove_writer(self._channel.fileno())
-            self._loop = None
-
-    def _wait_for_room(self) -> None:
-        if self._loop is None:
-            try:
-                self._loop = asyncio.get_running_loop()
-            except RuntimeError:
-                return  # Outside a loop (construction, tests): the next promise tries again.
-            self._loop.add_writer(self._channel.fileno(), self.flush)
+    @staticmethod
+    def _is_full(why: str) -> None:
+        log.error(
+            "no room for more promises (%s): further ones are not kept over the death of this process", why
+        )
 
 
 class PromiseStore:
-    """The parent's side: the newest value of each key, bounded."""
+    """The parent's side: the memory of the child ``name``, in ``folder`` where that is possible. ``size``: for how many octets to begin with.
 
-    def __init__(self, max_keys: int = MAX_KEYS, max_octets: int = MAX_OCTETS) -> None:
-        self._values: dict[str, bytes] = {}
-        self._octets = 0
-        self._max_keys = max_keys
-        self._max_octets = max_octets
-        self._full_said = False
+    `problem`: why a killed parent would forget it. `void`: why what an earlier krun left does not count; `taken_over_us`: how old it
+    was, where it does.
+    """
+
+    def __init__(self, name: str, folder: Path, size: int = 0) -> None:
+        self.name = name
+        self.problem = ""
+        self.void = ""
+        self.taken_over_us: int | None = None
         self.ready = False
         """The child said that it has started; reset by `born`."""
+        self._path = folder / f"{name}.promises"
+        self._place = region.here()
+        self.fd = self._named(size)
 
     @property
-    def values(self) -> Mapping[str, bytes]:
-        return self._values
+    def file(self) -> Path | None:
+        """Where it outlives the parent; None where it does not."""
+        return None if self.problem else self._path
+
+    @property
+    def head(self) -> Head:
+        """As the child has it now."""
+        return region.head(self.fd)
 
     def born(self) -> None:
         """A new child has the channel now."""
@@ -126,14 +121,21 @@ class PromiseStore:
 
     def clear(self) -> None:
         """Forget everything: the child ended in order, its promises with it."""
-        self._values.clear()
-        self._octets = 0
+        region.clear(self.fd)
+
+    def close(self) -> None:
+        """The child ended in order and there will be no other: nothing stays."""
+        if self.fd >= 0:
+            if _names(self._path, self.fd):
+                self._path.unlink(missing_ok=True)
+            os.close(self.fd)
+            self.fd = -1
 
     def drain(self, channel: socket.socket) -> bool:
         """Read what waits in the channel; False at its end. Nonsense is logged and dropped."""
-        for _ in range(256):  # bounded: a chatty child must not keep the parent from the others
+        while True:
             try:
-                data = channel.recv(2 * (_DATAGRAM + MAX_VALUE), socket.MSG_DONTWAIT)
+                data = channel.recv(_DATAGRAM, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return True
             except OSError:
@@ -141,45 +143,117 @@ class PromiseStore:
             if not data:
                 return False
             self.take(data)
-        return True
 
     def take(self, data: bytes) -> None:
         """One datagram."""
         try:
-            kind, *rest = _decode(data)
+            kind, *_ = _decode(data)
         except (msgspec.DecodeError, ValueError) as error:
             log.error("a child sent nonsense over its channel: %s", error)
             return
         if kind == "ready":
             self.ready = True
-        elif kind == "promise":
-            for key, value in zip(rest[::2], rest[1::2], strict=False):
-                if isinstance(key, str) and (value is None or isinstance(value, bytes)):
-                    self._keep(key, value)
 
-    def _keep(self, key: str, value: bytes | None) -> None:
-        old = self._values.pop(key, None)
-        if old is not None:
-            self._octets -= len(key) + len(old)
-        if value is None:
-            return
-        if len(self._values) >= self._max_keys or self._octets + len(key) + len(value) > self._max_octets:
-            if not self._full_said:
-                self._full_said = True
-                log.error(
-                    "a child promises more than %d things or %d octets: further ones are not kept over its death",
-                    self._max_keys,
-                    self._max_octets,
-                )
-            return
-        self._values[key] = value
-        self._octets += len(key) + len(value)
+    # -- where it is
+
+    def _named(self, size: int) -> int:
+        """An earlier krun's file, where its promises count; else a new one; else memory without a name."""
+        fd = self._earlier()
+        if fd >= 0:
+            return fd
+        try:
+            if not region.on_tmpfs(self._path.parent):
+                raise OSError(f"{self._path.parent} is not on tmpfs")
+            self._path.unlink(missing_ok=True)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                region.form(fd, self.name, self._place, size)
+            except OSError:
+                os.close(fd)
+                self._path.unlink(missing_ok=True)
+                raise
+            return fd
+        except OSError as error:
+            self.problem = f"{self._path}: {error.strerror or error}"
+            log.warning(
+                "%s. If krun's parent process is killed, the next one knows nothing of this one's %s process",
+                self.problem,
+                self.name,
+            )
+            return _nameless(self.name, size)
+
+    def _earlier(self) -> int:
+        """The file of an earlier krun, with no process left that writes to it; -1 where there is none that counts."""
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return -1
+        except OSError as error:
+            self._is_void(error.strerror or str(error))
+            return -1
+        try:
+            found = region.check(fd, self.name, self._place)
+            if found.pid and not _end_orphan(found.pid, found.started):
+                raise RegionError(f"is still written to by process {found.pid}, which cannot be killed")
+        except (RegionError, OSError) as error:
+            os.close(fd)
+            self._is_void(str(error))
+            return -1
+        if found.alive_us:
+            now = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+            self.taken_over_us = max(0, now - found.alive_boottime_us)
+            log.info(
+                "the %s process goes on with what the one of the krun before had promised, %.3f s ago",
+                self.name,
+                self.taken_over_us / 1e6,
+            )
+        return fd
+
+    def _is_void(self, why: str) -> None:
+        self.void = why
+        log.warning("%s: %s: what the krun before had promised does not count", self._path, why)
 
 
-def pair() -> tuple[socket.socket, socket.socket]:
-    """(parent's end, child's end), both non-blocking, with room for a burst of promises."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-    for sock in (ours, theirs):
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-    return ours, theirs
+def expected(config: Config) -> int:
+    """About how many octets the promises of a child with ``config`` need; more are added as they are needed."""
+    checkers = sum(len(real.checkers) for virtual in config.virtual_servers for real in virtual.real_servers)
+    routers = len(config.vrrp_instances) + len(config.vrrp_sync_groups) + len(config.vrrp_scripts)
+    return 4096 + 320 * (checkers + len(config.virtual_servers) + 2 * routers)
+
+
+def forget(folder: Path, names: frozenset[str]) -> None:
+    """Remove what an earlier krun's processes promised that do not run now: nobody keeps it true. ``names``: those that run."""
+    for path in folder.glob("*.promises"):
+        if path.name.removesuffix(".promises") not in names:
+            path.unlink(missing_ok=True)
+
+
+def _nameless(name: str, size: int) -> int:
+    fd = os.memfd_create(f"krun-{name}", os.MFD_CLOEXEC)
+    region.form(fd, name, region.here(), size)
+    return fd
+
+
+def _names(path: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(fd))
+    except OSError:
+        return False
+
+
+def _end_orphan(pid: int, began: int) -> bool:
+    """A child of a killed krun ends by itself, unless it is stopped or stuck; then it is killed. Whether it is gone."""
+    deadline = time.monotonic() + GONE_S
+    killed = False
+    while pid != os.getpid() and region.started(pid) == began:
+        if not killed:
+            killed = True
+            log.warning("process %d of the krun before did not end by itself: killed", pid)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                return region.started(pid) != began
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True

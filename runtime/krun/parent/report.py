@@ -100,6 +100,24 @@ def _process(slot: Slot, message: Message | None, problem: str | None) -> docume
     )
 
 
+def _promised(slot: Slot) -> documents.Promised | None:
+    kept = slot.promises
+    if kept is None or kept.fd < 0:
+        return None
+    head = kept.head
+    age = boottime_us() - head.alive_boottime_us
+    return documents.Promised(
+        name=slot.name,
+        file=None if kept.file is None else str(kept.file),
+        problem=kept.problem or None,
+        octets=head.end,
+        lost=head.lost,
+        age_s=round(age / 1e6, 3) if head.alive_us else None,
+        inherited_age_s=None if kept.taken_over_us is None else round(kept.taken_over_us / 1e6, 3),
+        void=kept.void or None,
+    )
+
+
 def _order(name: str) -> int:
     return START_ORDER.index(name) if name in START_ORDER else len(START_ORDER)
 
@@ -140,8 +158,14 @@ def remembered(state: documents.State, reloads: Reloads, store: Store, crew: Cre
         failures=store.failures,
         overlays=len(kept.overlays),
     )
+    state.promises = [said for slot in crew.slots.values() if (said := _promised(slot)) is not None]
     state.counters = {**kept.counters, "restarts": crew.restarts}
     if store.problem:
         state.alarms.append(f"a krun that is killed now forgets the way back and overlays: {store.problem}")
+    for said in state.promises:
+        if said.lost:
+            state.alarms.append(
+                f"{said.lost} promises of the {said.name} process had no room, and are not kept over its death"
+            )
     if reloads.alarm:
         state.alarms.append(reloads.alarm)

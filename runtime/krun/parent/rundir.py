@@ -64,8 +64,8 @@ class RunDir:
         except OSError as error:
             raise RunDirError(f"{self.pid_file}: {error.strerror or error}{_advice(error)}") from None
         try:
-            os.ftruncate(self._lock, 0)
-            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+            # What a killed krun left is overwritten in its place: on a full file system there may be no room for another page.
+            os.ftruncate(self._lock, os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0))
         except OSError as error:  # a full file system
             self.pid_file.unlink(missing_ok=True)
             os.close(self._lock)

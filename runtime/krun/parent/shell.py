@@ -12,7 +12,6 @@ import asyncio
 import ctypes
 import gc
 import logging
-import mmap
 import os
 import signal
 from collections.abc import Callable, Iterable
@@ -115,8 +114,16 @@ def _settle(context: ChildContext, birth: Birth) -> None:
     libc.prctl(_PR_SET_NAME, f"krun-{context.name}".encode()[:15], 0, 0, 0)
     if os.getppid() != birth.parent_pid:  # it died between fork and prctl
         os._exit(0)
-    close_all_but((0, 1, 2, context.listener.fileno(), context.channel.fileno()))
+    close_all_but((0, 1, 2, context.listener.fileno(), context.channel.fileno(), max(context.region, 0)))
     gc.freeze()  # what came with the fork is never garbage; do not touch its pages
+
+
+def _recall(context: ChildContext) -> None:
+    """What the predecessor left in the memory that this process goes on with."""
+    if context.region >= 0:
+        context.keeper = promises.PromiseWriter(context.region)
+        left = context.keeper.left
+        context.promises, context.renewed, context.promised_at_us = left.values, left.renewed, left.alive_us
 
 
 def close_all_but(keep: Iterable[int]) -> None:
@@ -182,7 +189,8 @@ class Shell:
         context.channel.setblocking(False)
         self._loop.add_reader(context.channel.fileno(), self._channel_readable)
         server = self._server = ControlServer(self._loop, context.listener, self._request)
-        self._tick(context.alive)
+        _recall(context)
+        self._tick(context)
         self._child = self._make(context)
         self._starting = self._loop.create_task(self._start(self._child))
         code = self._loop.run_until_complete(self._exit)
@@ -193,9 +201,12 @@ class Shell:
         if not self._exit.done():
             self._exit.set_result(code)
 
-    def _tick(self, memory: mmap.mmap) -> None:
-        alive.write(memory, now_us())
-        self._loop.call_later(ALIVE_EVERY_S, self._tick, memory)
+    def _tick(self, context: ChildContext) -> None:
+        now = now_us()
+        alive.write(context.alive, now)
+        if context.keeper is not None:
+            context.keeper.alive(now)
+        self._loop.call_later(ALIVE_EVERY_S, self._tick, context)
 
     def _ignored(self, number: int) -> None:
         log.debug("%s does nothing here: krun's parent process takes it", signal.Signals(number).name)
@@ -223,7 +234,7 @@ class Shell:
             return  # the parent is gone; the channel's reader ends us
         log.debug("ready")
         # What only the beginning needed: a predecessor's word for 30,000 servers is not kept for life.
-        self._context.promises = {}
+        self._context.promises, self._context.renewed = {}, {}
         self._scheduler.settle(freeze=not self._debug)
         self._loop.call_soon(self._accounting.start)
 

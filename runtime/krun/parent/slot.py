@@ -24,7 +24,7 @@ from krun.parent import alive, shell
 from krun.parent.backoff import Backoff
 from krun.parent.context import ChildContext
 from krun.parent.periods import Periods, hello_period
-from krun.parent.promises import PromiseStore, pair
+from krun.parent.promises import PromiseStore, expected, pair
 from krun.parent.rundir import RunDir
 from krun.parent.watchdog import Watchdog
 from krun.parent.witness import Witness
@@ -80,7 +80,7 @@ class Slot:
         """Why the last process ended, or why there is none; empty while all is well."""
         self.config = Config()
         self.digest = ""
-        self.promises = PromiseStore()
+        self.promises: PromiseStore | None = None
         self._make = make
         self._loop = loop
         self._settings = settings
@@ -111,11 +111,14 @@ class Slot:
     def start(self, config: Config, digest: str) -> None:
         """Fork the child to run ``config``. Where that fails it is tried again, later and later."""
         self.config, self.digest = config, digest
+        if self.promises is None:
+            self.promises = PromiseStore(self.name, self._settings.run_dir.path, expected(config))
         self._fork()
 
     def _fork(self) -> None:
         self._retry = None
-        settings = self._settings
+        settings, kept = self._settings, self.promises
+        assert kept is not None
         try:
             listener = listen(settings.run_dir.child_socket(self.name))
             ours, theirs = pair()
@@ -131,8 +134,7 @@ class Slot:
             listener=listener,
             channel=theirs,
             alive=self._alive,
-            promises=dict(self.promises.values),
-            promised_at_us=alive.read(self._alive),
+            region=kept.fd,
             restarts=self.restarts,
             drain_us=settings.drain_us,
             overlays=settings.overlays(),
@@ -166,7 +168,7 @@ class Slot:
         self.since = time.time()
         self._born_at = self._loop.time()
         self.state = "starting"
-        self.promises.born()
+        kept.born()
         self._channel = ours
         self._loop.add_reader(ours.fileno(), self._channel_readable)
         period = hello_period(self.name, self.config, self._periods)
@@ -185,7 +187,7 @@ class Slot:
         self._again(self._backoff.died(0.0, was_ready=False), f"{self.name}: {why}")
 
     def _channel_readable(self) -> None:
-        if self._channel is None:
+        if self._channel is None or self.promises is None:
             return
         if not self.promises.drain(self._channel):
             self._close_channel()
@@ -275,9 +277,10 @@ class Slot:
     def reaped(self, status: int) -> None:
         """The process ended with ``status`` as waitpid(2) has it."""
         pid, self.pid = self.pid, 0
+        kept = self.promises
+        assert kept is not None
         if self._channel is not None:
-            while self.promises.drain(self._channel) and self._more():
-                pass
+            kept.drain(self._channel)
             self._close_channel()
         if self._watchdog is not None:
             self._watchdog.cancel()
@@ -286,7 +289,7 @@ class Slot:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
         if self.state == "stopping":
             self.state = "ended"
-            self.promises.clear()
+            kept.clear()
             self.conversation.close("it ended")
             if code != 0:
                 log.warning("%s process (pid %d) %s while it stopped", self.name, pid, how)
@@ -295,18 +298,10 @@ class Slot:
         self._deaths += 1
         self.problem = f"{self.problem}; it {how}" if self.problem else f"it {how}"
         lived = self._loop.time() - self._born_at
-        delay = self._backoff.died(lived, self.promises.ready)
+        delay = self._backoff.died(lived, kept.ready)
         # The successor exists before anybody hears of the death: whoever reacts finds it.
         self._again(delay, f"{self.name} process (pid {pid}) {how} after {lived:.1f} s")
         self.conversation.close(f"it {how}")
-
-    def _more(self) -> bool:
-        """Whether something still waits in the channel of a dead child."""
-        assert self._channel is not None
-        try:
-            return bool(self._channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except OSError:
-            return False
 
     def _again(self, delay: float, what: str) -> None:
         about = event("process.ended", self.name)
@@ -357,6 +352,8 @@ class Slot:
 
     def _done(self) -> None:
         done, self._stopped = self._stopped, None
+        if self.promises is not None:
+            self.promises.close()
         self._changed(self)
         if done is not None:
             done()

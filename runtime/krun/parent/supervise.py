@@ -35,6 +35,7 @@ from krun.parent.children import maker, needed, preload
 from krun.parent.crew import ASIDE_STOP_S, Crew
 from krun.parent.overlays import Overlays
 from krun.parent.periods import Periods
+from krun.parent.promises import forget
 from krun.parent.reloads import Reloads
 from krun.parent.report import collect, gather, remembered, running
 from krun.parent.requests import Wanted, time_to_confirm, time_to_drain
@@ -138,12 +139,15 @@ class Supervisor:
             ", ".join(names) or "nothing to do",
         )
         preload(self._settings.kernel)
-        classes = [(name, crew.make(name)) for name in names]
+        for name in names:
+            # Each is forked as soon as its modules are there: what the next one needs is not to keep an instance from its adverts.
+            make = crew.make(name)
+            gc.freeze()  # children share these pages; a collection in one of them would copy them
+            crew.add(name, make, begun.document)
         metrics = None if self._settings.metrics is None else _metrics(self._settings.metrics)
         gc.collect()
-        gc.freeze()  # children share these pages; a collection in one of them would copy them
-        for name, make in classes:
-            crew.add(name, make, begun.document)
+        gc.freeze()
+        forget(run_dir.path, frozenset(crew.slots))
         if metrics is not None:
             crew.add_aside("metrics", metrics)
         self._service.start()

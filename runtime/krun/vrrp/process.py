@@ -34,7 +34,7 @@ from krun.notify.mail.about_vrrp import VrrpLetters
 from krun.notify.mail.post import PostOffice
 from krun.notify.told import Told
 from krun.parent.context import ChildContext
-from krun.parent.promises import PromiseSender
+from krun.parent.promises import PromiseWriter
 from krun.record.ring import Ring
 from krun.vrrp import reload, status, unsupported
 from krun.vrrp.announcements import Batch, Pacer
@@ -74,7 +74,7 @@ class VrrpChild:
         self._recorded: RecordedDirector | None = None
         self._director = Director(context.config)
         self._pacer = Pacer()
-        self._promises = PromiseSender(context.channel)
+        self._promises = context.keeper or PromiseWriter()
         self._prepared: reload.ReloadPlan | None = None
         self._prepared_digest = ""
         self._events: list[KernelEvent] = []
@@ -129,7 +129,15 @@ class VrrpChild:
         for name, source in self._all_sources(config).items():
             director.seen_source(name, source)
         now = now_us()
-        heritage = inherit(config.vrrp_instances, self._context.promises, self._context.promised_at_us, now)
+        heritage = inherit(
+            config.vrrp_instances,
+            self._context.promises,
+            self._context.promised_at_us,
+            now,
+            self._context.renewed,
+        )
+        for text in heritage.void:
+            log.warning("%s", text)
         self._run(director.start(now, self._rtnetlink.addresses(), heritage, _startup_delay(config)))
         for change in director.held():
             self._notifier.catch_up(change)
@@ -415,6 +423,8 @@ class VrrpChild:
                 if not effect.farewell:
                     self._not_sent(effect.instance, datagram.destination, error)
             else:
+                if not effect.farewell:
+                    self._promises.renew(effect.instance, now_us())
                 if self._mute:
                     self._mute.pop(effect.instance, None)
 

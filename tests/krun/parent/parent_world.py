@@ -19,7 +19,7 @@ from krun.kernel.door import KernelUnavailable
 from krun.parent.beginning import begin
 from krun.parent.context import ChildContext
 from krun.parent.periods import Periods
-from krun.parent.promises import PromiseSender
+from krun.parent.promises import PromiseWriter
 from krun.parent.rundir import RunDir
 from krun.parent.slot import Settings
 from krun.parent.store import Store
@@ -86,7 +86,7 @@ class FakeChild:
     def __init__(self, context: ChildContext) -> None:
         self.context = context
         self.folder = context.run_dir
-        self.sender = PromiseSender(context.channel)
+        self.sender = context.keeper or PromiseWriter()
         self.prepared: Config | None = None
         self.config = context.config
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import logging
@@ -16,8 +15,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from parent_world import config, wait_for
 
 from krun import logs
@@ -30,7 +27,7 @@ from krun.parent import alive, promises, sdnotify
 from krun.parent.backoff import Backoff
 from krun.parent.children import needed
 from krun.parent.periods import Periods, hello_period, master_down_s
-from krun.parent.promises import PromiseSender, PromiseStore
+from krun.parent.promises import PromiseStore
 from krun.parent.rundir import RunDir, RunDirError
 from krun.parent.watchdog import CHANCES, Watchdog
 from krun.parent.witness import Witness, cpu_s, state
@@ -59,80 +56,27 @@ def test_back_off_is_for_infants_only() -> None:
     assert backoff.died(0, False) == 0
 
 
-# -- promises
-
-actions = st.lists(st.tuples(st.sampled_from("abcd"), st.none() | st.binary(max_size=9)), max_size=40)
+# -- the channel
 
 
-@given(actions)
-def test_the_store_ends_with_the_last_word_of_each_key(said: list[tuple[str, bytes | None]]) -> None:
+def test_ready_and_the_end_of_the_channel(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     ours, theirs = promises.pair()
-    with ours, theirs:
-        sender, store = PromiseSender(theirs), PromiseStore()
-        for key, value in said:
-            if value is None:
-                sender.withdraw(key)
-            else:
-                sender.promise(key, value)
-        assert store.drain(ours)
-        assert store.values == {k: v for k, v in dict(said).items() if v is not None}
-
-
-def test_a_full_channel_keeps_the_newest_of_each_key() -> None:
-    async def main() -> None:
-        ours, theirs = promises.pair()
-        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        sender, store = PromiseSender(theirs), PromiseStore()
-        for turn in range(50):
-            for key in range(200):
-                sender.promise(f"k{key}", b"%d" % turn)
-        assert 0 < sender.waiting <= 200
-        for _ in range(200):
-            store.drain(ours)
-            await asyncio.sleep(0)
-        assert sender.waiting == 0
-        assert store.values == {f"k{key}": b"49" for key in range(200)}
-        ours.close()
-        theirs.close()
-
-    asyncio.run(main())
-
-
-def test_the_store_is_bounded_and_survives_nonsense(caplog: pytest.LogCaptureFixture) -> None:
-    store = PromiseStore(max_keys=3, max_octets=100)
-    for key in "abcde":
-        store.take(msgspec.msgpack.encode(["promise", key, b"1"]))
-    assert set(store.values) == {"a", "b", "c"}
-    store.take(msgspec.msgpack.encode(["promise", "a", b"x" * 200]))
-    assert "a" not in store.values
-    assert len([r for r in caplog.records if "not kept" in r.message]) == 1
-    for nonsense in (
-        b"",
-        b"\xc1",
-        b"\x01",
-        msgspec.msgpack.encode([]),
-        msgspec.msgpack.encode(["promise", 1, 2, "x"]),
-    ):
+    store = PromiseStore("vrrp", folder)
+    for nonsense in (b"\xc1", b"\x01", msgspec.msgpack.encode([]), msgspec.msgpack.encode(["promise", 1])):
         store.take(nonsense)
-    assert set(store.values) == {"b", "c"}
-    with pytest.raises(ValueError, match="longer"):
-        PromiseSender(promises.pair()[0]).promise("k", b"x" * 20_000)
-
-
-def test_ready_and_the_end_of_the_channel() -> None:
-    ours, theirs = promises.pair()
-    store = PromiseStore()
+    assert not store.ready
+    assert len([r for r in caplog.records if "nonsense" in r.message]) == 3
     promises.ready(theirs)
     assert store.drain(ours)
     assert store.ready
-    PromiseSender(theirs).promise("last", b"words")
+    store.born()
+    assert not store.ready
     theirs.close()
     assert not store.drain(ours)
-    assert store.values == {"last": b"words"}
-    sender = PromiseSender(promises.pair()[0])  # the other end is gone at once
-    sender.promise("k", b"v")
-    assert sender.waiting == 0
+    with pytest.raises(OSError):
+        promises.ready(ours)
     ours.close()
+    store.close()
 
 
 # -- run directory

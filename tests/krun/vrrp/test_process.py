@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import mmap
+import os
 import socket
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -20,7 +21,7 @@ from krun.kernel.memory import MemoryKernel, Packet, Wire
 from krun.loop.clock import now_us
 from krun.notify.client import ScriptResult, ScriptRun
 from krun.parent.context import ChildContext
-from krun.parent.promises import PromiseStore
+from krun.parent.promises import PromiseWriter
 from krun.vrrp import process
 from krun.vrrp.process import VrrpChild
 
@@ -68,7 +69,7 @@ class Lab:
         self.kernels: list[MemoryKernel] = []
         self.children: list[VrrpChild] = []
         self.scripts: list[Scripts] = []
-        self.store = PromiseStore()
+        self.keepers: list[PromiseWriter] = []
         self._channels: list[socket.socket] = []
         monkeypatch.setattr(process, "open_kernel", lambda *_: self.kernels[-1])
         monkeypatch.setattr(process, "ScriptClient", self._script_client)
@@ -86,6 +87,7 @@ class Lab:
         self.kernels.append(kernel)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channels += [ours, theirs]
+        self.keepers.append(PromiseWriter())
         child = VrrpChild(
             ChildContext(
                 name="vrrp",
@@ -96,6 +98,7 @@ class Lab:
                 listener=ours,
                 channel=theirs,
                 alive=mmap.mmap(-1, 4096),
+                keeper=self.keepers[-1],
                 promises=promises or {},
                 promised_at_us=now_us(),
             )
@@ -105,9 +108,7 @@ class Lab:
         return child
 
     def promises(self, child: int) -> dict[str, bytes]:
-        self._channels[2 * child].setblocking(False)
-        self.store.drain(self._channels[2 * child])
-        return dict(self.store.values)
+        return PromiseWriter(os.dup(self.keepers[child].fd)).left.values
 
     def close(self) -> None:
         for child in self.children:

@@ -22,7 +22,7 @@ _SUBJECTS = {
 
 
 class Keeper(Protocol):
-    """What is needed of `krun.parent.promises.PromiseSender`."""
+    """What is needed of `krun.parent.promises.PromiseWriter`."""
 
     def promise(self, key: str, value: bytes) -> None: ...
 
