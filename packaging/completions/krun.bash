@@ -15,13 +15,14 @@ _krun() {
         ,--audit) return ;;
         ,--max-scripts) return ;;
         ,--record) return ;;
+        ,--hello) return ;;
         ,--metrics) return ;;
         ,--control-group) return ;;
         ,--budget) return ;;
     esac
     if [[ $cur == -* ]]; then
         case $command in
-            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --debug --memory-debug --drain --audit --max-scripts --record --metrics --control-group --budget --version" -- "$cur") ;;
+            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --debug --memory-debug --drain --audit --max-scripts --record --hello --metrics --control-group --budget --version" -- "$cur") ;;
         esac
         return
     fi

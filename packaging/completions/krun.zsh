@@ -14,6 +14,7 @@ _krun() {
         '--audit=[how often the kernel'\''s IPVS table is compared with what krun put there \[10s\]]:T: ' \
         '--max-scripts=[how many track, check and notify scripts run at once; more wait, and a quarter of the places is kept for either kind \[64\]]:N: ' \
         '--record=[how many messages each process remembers of what it was told and decided, for `krunctl record`; some 15 octets each, 0\: none \[200000\]]:N: ' \
+        '--hello=[how often each process must show that its event loop turns, at most; the VRRP process is asked four times within its shortest master-down interval, where that is less \[5s\]]:T: ' \
         '--metrics=[serve metrics for Prometheus\: unix\:/PATH, 127.0.0.1\:9650 or \[\:\:1\]\:9650; nothing but a unix socket or the loopback \[off\]]:WHERE: ' \
         '--control-group=[members of this group may look\: krunctl status, top, explain, events, overlays, metrics, plan; changing anything takes root \[nobody\]]:GROUP: ' \
         '--budget=[how long one piece of work may keep a process (vrrp, check, script, metrics) from everything else before it is reported, as in check=50ms; may be given several times \[vrrp=20ms check=100ms, others 250ms\]]:PROCESS=T: ' \

@@ -83,6 +83,14 @@ def parser() -> argparse.ArgumentParser:
         f" 0: none [{DEFAULT_LIMIT}]",
     )
     p.add_argument(
+        "--hello",
+        metavar="T",
+        type=_time,
+        default=5_000_000,
+        help="how often each process must show that its event loop turns, at most; the VRRP process is asked four times within its"
+        " shortest master-down interval, where that is less [5s]",
+    )
+    p.add_argument(
         "--metrics",
         metavar="WHERE",
         type=_where,
@@ -192,6 +200,7 @@ def _run(options: argparse.Namespace) -> int:
     from krun import logs
     from krun.control.server import sun_path_problem
     from krun.notify.client import SOCKET_NAME
+    from krun.parent.periods import Periods
     from krun.parent.rundir import RunDir, RunDirError
     from krun.parent.slot import Settings
     from krun.parent.supervise import Supervisor
@@ -228,7 +237,7 @@ def _run(options: argparse.Namespace) -> int:
             max_scripts=options.max_scripts,
             budgets_us=dict(options.budget),
         )
-        supervisor = Supervisor(begun, settings, store)
+        supervisor = Supervisor(begun, settings, store, periods=Periods(hello=options.hello / 1e6))
         del begun, given  # the first IR is not kept for life
         return supervisor.run()
     finally:

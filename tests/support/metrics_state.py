@@ -20,7 +20,7 @@ def state() -> dict[str, Any]:
         "parent": {"release": "1", "pid": 1, "state": "running", "since": now, "kernel": "linux", "run_dir": "/r"},
         "processes": [
             {"name": "vrrp", "pid": 7, "state": "running", "restarts": 2, "since": now, "answered": True,
-             "problem": None, "hello_age_s": 0.25, "pss_kb": 10, "loop": {
+             "problem": None, "hello_age_s": 0.25, "pss_kb": 10, "reasons": {"stuck": 2}, "loop": {
                  "bounds_us": [1000, 500000], "budget_us": 20000,
                  "lateness": {"timer": {"count": 5, "sum_us": 702000, "max_us": 700000, "p99_us": 700000, "buckets": [3, 1, 1]},
                               "advert": {"count": 2, "sum_us": 1500, "max_us": 1100, "p99_us": 1100, "buckets": [1, 1, 0]}},

@@ -79,10 +79,16 @@ def loop_of(message: Mapping[str, Any] | None) -> Loop | None:
         return None
 
 
+RESTART_REASONS = ("exited", "killed", "stuck", "broken", "stopped", "reload", "fork")
+"""Why a child was started again: it ended by itself; somebody killed it, or it crashed; its event loop did not answer; its connection
+broke; it was stopped by a signal again and again; it could not follow a reload, or end in time; it could not be started.
+"""
+
+
 class Process(msgspec.Struct, kw_only=True):
     """A child. ``state``: starting, running, waiting (for its next start), stopping. ``answered`` False: this document lacks its part,
     ``problem`` says why. ``digest``: of the IR that it runs, by its own word. ``hello_age_s``: since its event loop last answered.
-    ``pss_kb``: its share of memory (proc(5), Pss).
+    ``pss_kb``: its share of memory (proc(5), Pss). ``reasons``: how many of the restarts were for which of `RESTART_REASONS`.
     """
 
     name: str
@@ -96,6 +102,7 @@ class Process(msgspec.Struct, kw_only=True):
     hello_age_s: float | None = None
     pss_kb: int | None = None
     loop: Loop | None = None
+    reasons: dict[str, int] = {}
 
 
 class Ir(msgspec.Struct, kw_only=True):

@@ -97,6 +97,7 @@ def _process(slot: Slot, message: Message | None, problem: str | None) -> docume
         hello_age_s=None if hello is None else round(hello, 3),
         pss_kb=documents.pss_kb(slot.pid) if slot.pid else None,
         loop=documents.loop_of(message),
+        reasons=dict(slot.reasons),
     )
 
 

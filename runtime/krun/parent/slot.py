@@ -8,12 +8,13 @@ import signal
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kir.model import Config
-from krun.control.client import Conversation
+from krun.control.client import TIMED_OUT, Conversation
 from krun.control.events import event
 from krun.control.metrics.address import Where
 from krun.control.server import listen
@@ -74,6 +75,8 @@ class Slot:
         self.state: State = "ended"
         self.pid = 0
         self.restarts = 0
+        self.reasons: Counter[str] = Counter()
+        """How often it was started again for which of `krun.control.state.RESTART_REASONS`."""
         self.since = 0.0
         """When the process was forked, seconds since the epoch."""
         self.problem = ""
@@ -95,6 +98,7 @@ class Slot:
         self._stopped: Callable[[], None] | None = None
         self._continued_at = float("-inf")
         self._deaths = 0
+        self._reason = ""
         self.conversation = Conversation(loop, settings.run_dir.child_socket(name))
 
     def books(self) -> Books:
@@ -184,6 +188,7 @@ class Slot:
 
     def _failed(self, why: str) -> None:
         self.problem = why
+        self._reason = "fork"
         self._again(self._backoff.died(0.0, was_ready=False), f"{self.name}: {why}")
 
     def _channel_readable(self) -> None:
@@ -241,10 +246,11 @@ class Slot:
         idle = self._watchdog.idle_too_long(self._periods.start + 5.0)
         return f"nobody has said hello to it for {idle:.0f} s" if idle else ""
 
-    def kill(self, why: str) -> None:
-        """SIGKILL; the rest happens when it is reaped."""
+    def kill(self, why: str, reason: str = "reload") -> None:
+        """SIGKILL; the rest happens when it is reaped. ``reason``: one of `krun.control.state.RESTART_REASONS`."""
         if self.pid:
             self.problem = why
+            self._reason = reason
             log.error(
                 "%s process (pid %d): %s; killed",
                 self.name,
@@ -255,13 +261,13 @@ class Slot:
             os.kill(self.pid, signal.SIGKILL)
 
     def _stuck(self, why: str) -> None:
-        self.kill(f"its event loop does not turn: {why}")
+        self.kill(f"its event loop does not turn: {why}", "stuck" if why.startswith(TIMED_OUT) else "broken")
 
     def suspended_by_signal(self) -> None:
         """waitid says that it was stopped (SIGSTOP, SIGTSTP, SIGTTOU): continued once, replaced when it happens again soon."""
         now = self._loop.time()
         if now - self._continued_at < self._periods.calm:
-            self.kill("it was stopped by a signal again")
+            self.kill("it was stopped by a signal again", "stopped")
             return
         self._continued_at = now
         log.warning(
@@ -296,6 +302,8 @@ class Slot:
             self._done()
             return
         self._deaths += 1
+        if not self._reason:
+            self._reason = "killed" if code < 0 else "exited"
         self.problem = f"{self.problem}; it {how}" if self.problem else f"it {how}"
         lived = self._loop.time() - self._born_at
         delay = self._backoff.died(lived, kept.ready)
@@ -314,6 +322,8 @@ class Slot:
         else:
             log.error("%s; started again", what, extra=about)
         self.restarts += 1
+        self.reasons[self._reason] += 1
+        self._reason = ""
         self.state = "waiting"
         if delay:
             self._retry = self._loop.call_later(delay, self._fork)

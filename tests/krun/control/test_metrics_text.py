@@ -105,7 +105,8 @@ def test_our_own() -> None:
     instance = {"iname": "VI_1", "intf": "eth0", "vrid": "51"}
     for expected, name, labels in (
         (1, "krun_up", {}),
-        (2, "krun_process_restarts_total", {"process": "vrrp"}),
+        (2, "krun_process_restarts_total", {"process": "vrrp", "reason": "stuck"}),
+        (0, "krun_process_restarts_total", {"process": "vrrp", "reason": "killed"}),
         (0, "krun_process_up", {"process": "check"}),
         (0.25, "krun_process_hello_age_seconds", {"process": "vrrp"}),
         (10240, "krun_process_pss_bytes", {"process": "vrrp"}),

@@ -87,9 +87,8 @@ def test_the_endpoint_on_a_unix_socket(folder: Path, start: Callable[..., Runnin
 
     def served() -> bool:
         with contextlib.suppress(OSError):
-            return (
-                read(scrape(place))["krun_process_restarts_total", frozenset({("process", "metrics")})] >= 1
-            )
+            labels = frozenset({("process", "metrics"), ("reason", "killed")})
+            return read(scrape(place))["krun_process_restarts_total", labels] >= 1
         return False
 
     wait_for("the endpoint again", served)

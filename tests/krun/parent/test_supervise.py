@@ -75,6 +75,7 @@ def test_a_killed_child_is_back_with_what_it_had_promised(world: World) -> None:
     assert after["check"] == before["check"]
     assert "killed by SIGKILL" in world.logged()
     assert "started again" in world.logged()
+    assert world.process("vrrp")["reasons"] == {"killed": 1}
 
 
 def test_an_exception_in_the_loop_ends_the_child_with_one_line(world: World) -> None:
@@ -84,6 +85,7 @@ def test_an_exception_in_the_loop_ends_the_child_with_one_line(world: World) -> 
     log = world.wait_logged("internal error")
     assert "RuntimeError: a mistake in a callback" in log
     assert "ended with exit status 1" in world.wait_logged("ended with exit status 1")
+    assert world.process("check")["reasons"] == {"exited": 1}
 
 
 def test_deaths_in_infancy_are_backed_off_and_never_given_up(world: World) -> None:
@@ -116,6 +118,7 @@ def test_a_child_whose_loop_does_not_turn_is_replaced(world: World) -> None:
         world.wait_event(child, "start", 2)
         world.wait_running()
         assert world.logged().count("its event loop does not turn") == count
+        assert world.process(child)["reasons"] == {"stuck": 1}
     assert "killed by SIGKILL" in world.logged()
 
 
@@ -129,6 +132,7 @@ def test_a_stopped_child_is_continued_then_replaced(world: World) -> None:
     world.wait_event("vrrp", "start", 2)
     world.wait_running()
     assert pids(world)["vrrp"] != first
+    assert world.process("vrrp")["reasons"] == {"stopped": 1}
 
 
 def test_a_stuck_child_does_not_block_the_status(make_world: Make) -> None:

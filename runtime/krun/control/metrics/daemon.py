@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from krun.control.metrics.family import Family
+from krun.control.state import RESTART_REASONS
 
 RESULTS = ("done", "refused", "rolled_back", "returned", "undone", "confirmed")
 """How reloads end (``reloads_…`` of the state document's counters); all are there from the start, so that a first one is a rise."""
@@ -41,14 +42,17 @@ def _parent(state: dict[str, Any]) -> Iterator[Family]:
 def _processes(processes: list[dict[str, Any]]) -> Iterator[Family]:
     of = ("process",)
     up = Family("krun_process_up", "gauge", "Whether the process runs and answers", of)
-    restarts = Family("krun_process_restarts_total", "counter", "Times that it was started again", of)
+    restarts = Family(
+        "krun_process_restarts_total", "counter", "Times that it was started again, and why", (*of, "reason")
+    )
     hello = Family("krun_process_hello_age_seconds", "gauge", "Since its event loop last answered", of)
     start = Family("krun_process_start_time_seconds", "gauge", "When it was started", of)
     memory = Family("krun_process_pss_bytes", "gauge", "Its share of memory (proportional set size)", of)
     for p in processes:
         name = p["name"]
         up.add(p["state"] == "running" and p["answered"], name)
-        restarts.add(p["restarts"], name)
+        for reason in RESTART_REASONS:
+            restarts.add(p.get("reasons", {}).get(reason, 0), name, reason)
         hello.add(p.get("hello_age_s"), name)
         start.add(p["since"] or None, name)
         memory.add(None if p.get("pss_kb") is None else p["pss_kb"] * 1024, name)
