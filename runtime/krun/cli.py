@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ from kir import __version__
 from krun.record.ring import DEFAULT_LIMIT
 
 if TYPE_CHECKING:
+    from kir.model import Config
     from krun.control.metrics.address import Where
 
 DEFAULT_RUN_DIR = Path("/run/krun")
@@ -172,10 +175,13 @@ def _time(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit status."""
     options = parser().parse_args(argv)
+    # Process 1 of a container has no default action for a signal, so until the parent's loop turns a stop would do nothing; and a reload
+    # that is asked for while the IR is being read must not be the end.
+    signal.signal(signal.SIGTERM, _stop_early)
+    signal.signal(signal.SIGINT, _stop_early)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         return _run(options)
-    except KeyboardInterrupt:
-        return OK  # Ctrl-C before the children exist: nothing was touched
     except Exception as error:
         _complain(f"internal error: {type(error).__name__}: {error}")
         logging.getLogger("krun").debug("traceback", exc_info=error)
@@ -212,6 +218,8 @@ def _run(options: argparse.Namespace) -> int:
         return UNUSABLE
     level = logging.DEBUG if options.debug else logging.INFO
     logs.setup("krun", options.log_format, level)
+    if isinstance(given, Document) and not _may(given.config, options.kernel):
+        return UNUSABLE
     try:
         run_dir = RunDir(options.run_dir.absolute(), options.control_group)
     except RunDirError as error:
@@ -222,6 +230,8 @@ def _run(options: argparse.Namespace) -> int:
             begun = begin(options.ir, given, store)
         except IrError as error:
             _complain(str(error))
+            return UNUSABLE
+        if begun.document is not given and not _may(begun.document.config, options.kernel):
             return UNUSABLE
         settings = Settings(
             run_dir,
@@ -242,6 +252,28 @@ def _run(options: argparse.Namespace) -> int:
         return supervisor.run()
     finally:
         run_dir.release()
+
+
+def _stop_early(_number: int, _frame: object) -> None:
+    """Stopped before there are children: nothing was touched. Not by an exception, which may come up anywhere: msgspec does not survive one
+    while it makes a decoder.
+    """
+    os._exit(OK)
+
+
+def _may(config: Config, kernel: str) -> bool:
+    """Whether this process has the rights that ``config`` needs; what it lacks is said. A kernel in memory needs none."""
+    if kernel != "linux":
+        return True
+    from krun.parent import preflight
+
+    found = preflight.missing(config, preflight.Rights.here())
+    for lack in found:
+        if lack.fatal:
+            _complain(str(lack))
+        else:
+            logging.getLogger("krun").warning("%s", lack)
+    return not any(lack.fatal for lack in found)
 
 
 def _complain(words: str) -> None:
