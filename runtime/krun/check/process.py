@@ -24,6 +24,7 @@ from krun.check.notices import Notices, words_of
 from krun.check.poller import Poller
 from krun.check.pool import News, Pool
 from krun.check.probes import Environment, ScriptRunner
+from krun.check.recorded import CheckRecorder
 from krun.check.roster import Draft, Member, Roster, quorum_key, recall, recognise
 from krun.check.runner import Runner, Workshop
 from krun.check.schedule import Grid
@@ -42,6 +43,7 @@ from krun.notify.told import Told
 from krun.parent.boot import boottime_us
 from krun.parent.context import ChildContext
 from krun.parent.promises import PromiseWriter
+from krun.record.ring import Ring
 
 log = logging.getLogger("krun.check")
 
@@ -89,6 +91,8 @@ class CheckChild:
         self._said: dict[str, bool] = {}
         self._flush_planned = False
         self._draft: Draft | None = None
+        self._draft_digest = ""
+        self._recorder: CheckRecorder | None = None
         self._ended = False
         self._watch: AddressWatch | None = None
         self._boottime = boottime
@@ -174,6 +178,7 @@ class CheckChild:
         for m in self._roster.members.values():
             self._notices.catch_up(m.virtual, m.pool)
         self._name_programs()
+        self._record_from_here()
         self._follow_addresses()
         for runner in runners:
             runner.start()
@@ -181,6 +186,18 @@ class CheckChild:
     def _name_programs(self) -> None:
         if self._client is not None:
             self._client.programs(used.by_check(self._config))
+
+    def _record_from_here(self) -> None:
+        context = self._context
+        if context.record:
+            self._recorder = CheckRecorder(
+                self._roster, self._config, context.digest, context.record, self._clock, self._rng
+            )
+            self._workshop.recorder, self._workshop.rng = self._recorder, self._recorder.random
+
+    def recorded(self) -> Ring | None:
+        """What the checks found and what was decided on it."""
+        return None if self._recorder is None else self._recorder.ring
 
     def _begin(self, virtual: VirtualServer, pool: Pool) -> list[News]:
         member = self._roster.members[virtual.name]
@@ -241,6 +258,8 @@ class CheckChild:
         """Collect news; the table is written once for all that happened in this turn of the loop."""
         if not news:
             return
+        if self._recorder is not None:
+            self._recorder.news(virtual, news)
         self._pending.setdefault(virtual.name, []).extend(news)
         if not self._flush_planned:
             self._flush_planned = True
@@ -339,6 +358,8 @@ class CheckChild:
             return Written(), []
         news: list[tuple[VirtualServer, list[News]]] = []
         operations: list[IpvsOperation] = []
+        if self._recorder is not None:
+            self._recorder.overlays(self._hands(m.virtual for m in self._roster.members.values()))
         for member in self._roster.members.values():
             weights = self._hand.weights(member.virtual)
             if not weights and not any(s.overlay is not None for s in member.pool.servers.values()):
@@ -347,9 +368,14 @@ class CheckChild:
             operations.extend(self._changes(member.virtual, member.pool))
             if items:
                 news.append((member.virtual, items))
+                if self._recorder is not None:
+                    self._recorder.news(member.virtual, items)
         written = self._table.write(operations)
         self._tell(news)
         return written, news
+
+    def _hands(self, virtuals: Iterable[VirtualServer]) -> Iterable[tuple[VirtualServer, dict[DestKey, int]]]:
+        return ((v, self._hand.weights(v)) for v in virtuals) if self._hand.overlays else ()
 
     # Reload.
 
@@ -360,7 +386,7 @@ class CheckChild:
         for operation in self._plan(draft, {id(t): self._roster.preview(t) for t in draft.transitions}):
             if operation.phase == "now":
                 counts[operation.op] += 1
-        self._draft = draft
+        self._draft, self._draft_digest = draft, digest
         return {name: count for name, count in sorted(counts.items()) if count}
 
     def commit(self) -> dict[str, Any]:
@@ -374,7 +400,12 @@ class CheckChild:
         # Between prepare and commit the checkers went on. The draft says who is who, not what they say: pools and plan are made anew.
         old = self._config
         self._config = draft.config
+        if self._recorder is not None:
+            hands = self._hands(draft.config.virtual_servers)
+            self._recorder.reload(draft.config, self._draft_digest, hands)
         taken = self._roster.take(draft, draft.config.global_defs.rs_init_notifies)
+        if self._recorder is not None:
+            self._recorder.reloaded(draft.config, self._draft_digest, taken.news)
         pools = {
             id(t): self._roster.members[t.virtual.name].pool if t.virtual is not None else None
             for t in draft.transitions
@@ -464,6 +495,7 @@ class CheckChild:
     def books(self) -> Books:
         """What it owns (`krun.loop.books`)."""
         yield from self._roster.books()
+        yield from self._recorder.books() if self._recorder is not None else ()
         yield from self._post.books()
         yield from self._client.books() if self._client is not None else ()
         yield from (Entry("drain", drain.target, drain) for drain in self._draining.drains.all())

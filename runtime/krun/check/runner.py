@@ -29,6 +29,14 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True):
     state: machine.State
 
 
+class Recorder(Protocol):
+    """Who remembers what the machines were told and what they want (`krun.check.recorded`)."""
+
+    def fed(self, runner: Runner, event: machine.Event, now: int) -> None: ...
+
+    def acted(self, action: machine.Action) -> None: ...
+
+
 class Listener(Protocol):
     """Who hears what the checkers find out."""
 
@@ -51,6 +59,7 @@ class Workshop:
     rng: random.Random
     log: LimitedLog
     make: Callable[..., Probe] = make_probe
+    recorder: Recorder | None = None
 
 
 class Runner:
@@ -60,6 +69,7 @@ class Runner:
         "_alarm",
         "_holds",
         "_probe",
+        "_told",
         "_workshop",
         "checker",
         "key",
@@ -93,6 +103,7 @@ class Runner:
         self.position = position
         self.checker: Checker = server.checkers[position]
         self.rules = machine.rules_of(self.checker, server.weight)
+        self._told: str | None = None
 
     # Names.
 
@@ -115,6 +126,13 @@ class Runner:
         yield Entry("checker", name, self)
         if self._probe is not None:
             yield Entry("probe", name, self._probe)
+
+    @property
+    def told_as(self) -> str:
+        """Its name in a recording: the `promise_key`, kept, since it is asked for at each run."""
+        if self._told is None:
+            self._told = self.promise_key
+        return self._told
 
     # Life.
 
@@ -144,6 +162,7 @@ class Runner:
         self.virtual = virtual
         self.server = server
         self.checker = server.checkers[self.position]
+        self._told = None
         if self.rules.weight != server.weight:
             self.rules = machine.rules_of(self.checker, server.weight)
 
@@ -158,19 +177,25 @@ class Runner:
     def feed(self, event: machine.Event) -> None:
         """Give the machine an event and do what it asks for."""
         workshop = self._workshop
-        state, actions = machine.step(
-            self.rules, self.state, event, workshop.environment.clock(), workshop.rng
-        )
+        now = workshop.environment.clock()
+        if workshop.recorder is not None:
+            workshop.recorder.fed(self, event, now)
+        state, actions = machine.step(self.rules, self.state, event, now, workshop.rng)
         self._apply(state, actions)
 
     def _apply(self, state: machine.State, actions: tuple[machine.Action, ...], quiet: bool = False) -> None:
         old, self.state = self.state, state
+        recorder = None if quiet else self._workshop.recorder
         for action in actions:
             if isinstance(action, machine.Wake):
                 self._wake(action.at_us)
-            elif isinstance(action, machine.Run):
+                continue
+            if isinstance(action, machine.Run):
                 self._run(action.url)
-            elif isinstance(action, machine.Judged):
+                continue
+            if recorder is not None:
+                recorder.acted(action)
+            if isinstance(action, machine.Judged):
                 self._workshop.listener.judged(self, action)
             elif isinstance(action, machine.Weighed):
                 if not quiet:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from krun.record.ring import OUTPUT, Part, Ring
 
 ENTRIES = 250
@@ -36,8 +38,19 @@ def pieces(ring: Ring) -> Iterator[Piece]:
 
 def _config(config: Any, digest: str, numbers: dict[int, int]) -> Iterator[Piece]:
     if id(config) not in numbers:
-        numbers[id(config)] = len(numbers)
-        yield {"config": {"number": numbers[id(config)], "digest": digest, "document": config}}
+        number = numbers[id(config)] = len(numbers)
+        base = msgspec.structs.replace(config, virtual_servers=())
+        yield {"config": {"number": number, "digest": digest, "document": base}}
+        some: list[Any] = []
+        weight = 0
+        for virtual in config.virtual_servers:
+            some.append(virtual)
+            weight += 1 + len(virtual.real_servers)
+            if weight >= ENTRIES:
+                yield {"servers": {"number": number, "list": some}}
+                some, weight = [], 0
+        if some:
+            yield {"servers": {"number": number, "list": some}}
 
 
 def _entry(entry: tuple[Any, ...], numbers: dict[int, int]) -> list[Any]:

@@ -6,13 +6,14 @@
     {"process": {"name": "vrrp", "pid": 4711, "offset_s": 1779990000.1}}
     {"ring": {"limit": 200000, "lost": 0, "messages": 1200}}
     {"config": {"number": 0, "digest": "sha256:…", "document": {…}}}
+    {"servers": {"number": 0, "list": [{…}, …]}}
     {"part": {"config": 0, "state": {…} or null}}
     {"entries": [["tick"], ["!", "Transmit", {…}], …]}
     {"steps": {"at": 1000000, "after": [0, 12, …], "what": [0, 1, …]}}
     {"events": [{…}, …]}
     {"end": 9}
 
-A process has its ring, and of each part of it the configuration (once), the state at its beginning, the entries, and the steps: when
+A process has its ring, and of each part of it the configuration (once; its virtual servers in lines of their own), the state at its beginning, the entries, and the steps: when
 which entry happened, the first time in microseconds of CLOCK_MONOTONIC, the others counted from the one before. ``offset_s`` takes that
 clock to seconds since the epoch. An entry is an input with what came with it, or ``!`` and a decision. ``events`` are the log lines of
 all processes. The last line counts the lines before it, so that half a file is known for what it is.
@@ -31,6 +32,7 @@ from typing import Any
 import msgspec
 
 from kir import onestep
+from kir.model import Config, VirtualServer
 from krun.record.dump import Piece
 
 VERSION = 1
@@ -74,6 +76,11 @@ class ConfigLine(msgspec.Struct, kw_only=True):
     document: msgspec.Raw
 
 
+class ServersLine(msgspec.Struct, kw_only=True):
+    number: int
+    list: msgspec.Raw
+
+
 class PartLine(msgspec.Struct, kw_only=True):
     config: int
     state: msgspec.Raw
@@ -91,6 +98,7 @@ class Line(msgspec.Struct, kw_only=True):
     process: ProcessLine | None = None
     ring: RingLine | None = None
     config: ConfigLine | None = None
+    servers: ServersLine | None = None
     part: PartLine | None = None
     entries: list[list[Any]] | None = None
     steps: StepsLine | None = None
@@ -110,14 +118,24 @@ class LoadedPart:
 
 @dataclass(slots=True)
 class Section:
-    """What one process remembered. ``configs``: by number, digest and JSON."""
+    """What one process remembered. ``configs``: by number, digest and JSON; ``servers``: by number, JSON lists of their virtual servers."""
 
     name: str
     pid: int
     offset_s: float
     ring: RingLine = field(default_factory=lambda: RingLine(limit=0, lost=0, messages=0))
     configs: dict[int, tuple[str, bytes]] = field(default_factory=dict)
+    servers: dict[int, list[bytes]] = field(default_factory=dict)
     parts: list[LoadedPart] = field(default_factory=list)
+
+    def config(self, number: int) -> Config:
+        """A configuration. Raises KeyError, `msgspec.MsgspecError`."""
+        base = msgspec.json.decode(self.configs[number][1], type=Config)
+        lists = (msgspec.json.decode(text, type=_Virtuals) for text in self.servers.get(number, ()))
+        return msgspec.structs.replace(base, virtual_servers=tuple(v for some in lists for v in some))
+
+
+_Virtuals = list[VirtualServer]
 
 
 @dataclass(slots=True)
@@ -232,6 +250,8 @@ def _take(recording: Recording, line: Line, number: int) -> None:
         section.ring = line.ring
     elif line.config is not None:
         section.configs[line.config.number] = (line.config.digest, bytes(line.config.document))
+    elif line.servers is not None:
+        section.servers.setdefault(line.servers.number, []).append(bytes(line.servers.list))
     elif line.part is not None:
         if line.part.config not in section.configs:
             raise ValueError(f"part of configuration {line.part.config}, which is not there")

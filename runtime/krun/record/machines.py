@@ -14,4 +14,8 @@ def replayer(process: str) -> Callable[[Section], Iterator[Moment]]:
         from krun.vrrp.replayed import replay
 
         return replay
+    if process == "check":
+        from krun.check.replayed import replay as replay_checks
+
+        return replay_checks
     raise ReplayError(f"recorded by a process {process[:40]!r}, which this release does not have")

@@ -82,8 +82,10 @@ def masked(process: str, piece: Piece, masks: Masks) -> Piece:
     if "config" in piece:
         config = piece["config"]
         return {"config": {**config, "document": masks.document(config["document"])}}
+    if "servers" in piece:
+        return {"servers": {**piece["servers"], "list": masks.document(piece["servers"]["list"])}}
     if process != "vrrp":
-        return piece
+        return piece if "entries" not in piece else {"entries": [_plain_entry(e) for e in piece["entries"]]}
     if "part" in piece:
         return {"part": {**piece["part"], "state": _state(piece["part"]["state"], masks)}}
     if "entries" in piece:
@@ -108,6 +110,11 @@ def _entry(entry: list[Any], masks: Masks) -> list[Any]:
     if entry[0] == "receive":
         return [*entry[:2], encode64(masks.pdu(decode64(entry[2]), entry[1][1])), *entry[3:]]
     return entry
+
+
+def _plain_entry(entry: list[Any]) -> list[Any]:
+    """Of a process whose decisions are plain data already."""
+    return [OUTPUT, entry[2]] if entry[0] == OUTPUT else entry
 
 
 def _host(state: dict[str, Any]) -> dict[str, Any]:

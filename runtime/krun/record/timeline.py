@@ -67,13 +67,14 @@ def lines(moments: Iterable[tuple[Moment, float]], chosen: Chosen) -> Iterator[S
 
 def _counted(key: tuple[str, str, str], count: int, last: float) -> Iterator[Shown]:
     process, subject, text = key
-    if text in _UNTOLD:
+    if text in _UNTOLD or text.endswith("is asked"):
         return
     name = f"({subject}) " if subject else ""
     yield Shown(last, process, f"{name}{text}: {count:,} more, changing nothing", "quiet")
 
 
 _UNTOLD = ("timer", "the kernel has it")
+"""What is counted only where somebody wants to see everything; so are the moments at which checks are asked."""
 
 
 def _one(moment: Moment, at: float) -> Iterator[Shown]:

@@ -45,8 +45,7 @@ class _Player:
     def _config(self, number: int) -> Config:
         known = self._configs.get(number)
         if known is None:
-            known = msgspec.json.decode(self._section.configs[number][1], type=Config)
-            self._configs[number] = known
+            known = self._configs[number] = self._section.config(number)
         return known
 
     def part(self, number: int, part: LoadedPart) -> Iterator[Moment]:

@@ -282,6 +282,7 @@ class World:
         drain_us: int = 0,
         overlays: Sequence[Mapping[str, Any]] = (),
         now_us: int = 0,
+        record: int = 0,
     ) -> None:
         from krun.check.process import CheckChild  # not needed by the builders above
 
@@ -305,6 +306,7 @@ class World:
             promises=dict(promises or {}),
             drain_us=drain_us,
             overlays=tuple(dict(o) for o in overlays),
+            record=record,
         )
         self.child = CheckChild(
             self.context,
