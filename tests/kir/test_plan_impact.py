@@ -14,6 +14,7 @@ from kir.model import (
     Global,
     Ipvlan,
     Namespaces,
+    Process,
     Route,
     SyncGroup,
     TrackedBfd,
@@ -263,6 +264,24 @@ def test_settings_of_the_director() -> None:
     [fixed] = plan(Config(), moved).operations
     assert (fixed.op, fixed.impact) == ("daemon.restart", Impact.FAILOVER)
     assert fixed.detail() == {"fields": ["namespaces.network"]}
+    assert "net_namespace cannot change" in fixed.reason
+
+
+def test_what_a_setting_of_a_process_does_at_a_reload() -> None:
+    def order(**settings: object) -> dict[str, object]:
+        [found] = plan(Config(), Config(global_defs=Global(**settings))).operations  # type: ignore[arg-type]
+        assert (found.op, found.impact) == ("daemon.update", Impact.NONE)
+        return {**found.detail(), "reason": found.reason}
+
+    assert order(vrrp_rt_priority=50)["replaces"] == order(vrrp_rt_priority=50)["later"] == []
+    locked = order(vrrp_process=Process(no_swap=True))
+    assert (locked["fields"], locked["replaces"]) == (["vrrp_process.no_swap"], ["vrrp"])
+    assert "the vrrp process is replaced by its successor" in str(locked["reason"])
+    [freed] = plan(Config(global_defs=Global(vrrp_process=Process(no_swap=True))), Config()).operations
+    assert freed.detail()["replaces"] == []
+    seeded = order(random_seed=7)
+    assert seeded["later"] == ["random_seed"]
+    assert "random_seed counts at the next start of a process" in str(seeded["reason"])
 
 
 # --- renames

@@ -339,11 +339,21 @@ class DaemonOperation(Operation, frozen=True, kw_only=True):
 
 
 class DaemonUpdate(DaemonOperation, frozen=True, kw_only=True, tag="daemon.update"):
-    pass
+    """What the daemon takes while it runs. ``later``: those of ``fields`` that count from the next start on. ``replaces``: the processes
+    that a successor takes over from.
+    """
+
+    later: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+
+    def detail(self) -> dict[str, Any]:
+        return {"fields": list(self.fields), "later": list(self.later), "replaces": list(self.replaces)}
 
 
 class DaemonRestart(DaemonOperation, frozen=True, kw_only=True, tag="daemon.restart"):
-    """What cannot change under a running daemon: it must be stopped and started."""
+    """What cannot change under a running daemon: it must be stopped and started, and a reload is refused. ``keywords``: of ``fields``."""
+
+    keywords: tuple[str, ...] = ()
 
 
 def plain(value: msgspec.Struct) -> dict[str, Any]:

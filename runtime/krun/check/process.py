@@ -84,7 +84,7 @@ class CheckChild:
         self._scripts = scripts
         self._client: ScriptClient | None = None
         self._clock = clock
-        self._rng = rng if rng is not None else random.Random()
+        self._rng = rng if rng is not None else random.Random(context.config.global_defs.random_seed)
         self._log = LimitedLog(log, clock=clock)
         self._promises: PromiseKeeper = promises or context.keeper or PromiseWriter()
         self._pending: dict[str, list[News]] = {}

@@ -85,6 +85,17 @@ broke; it was stopped by a signal again and again; it could not follow a reload,
 """
 
 
+class Scheduling(msgspec.Struct, kw_only=True):
+    """How the kernel schedules a process (sched(7)): ``policy`` ``other``, ``rr``, ``fifo``, ``batch`` or ``idle``, its real-time
+    ``priority`` (0: none), its ``nice`` value and the ``cpus`` that it may run on.
+    """
+
+    policy: str
+    priority: int
+    nice: int
+    cpus: list[int]
+
+
 class Process(msgspec.Struct, kw_only=True):
     """A child. ``state``: starting, running, waiting (for its next start), stopping. ``answered`` False: this document lacks its part,
     ``problem`` says why. ``digest``: of the IR that it runs, by its own word. ``hello_age_s``: since its event loop last answered.
@@ -103,6 +114,7 @@ class Process(msgspec.Struct, kw_only=True):
     pss_kb: int | None = None
     loop: Loop | None = None
     reasons: dict[str, int] = {}
+    scheduling: Scheduling | None = None
 
 
 class Ir(msgspec.Struct, kw_only=True):

@@ -8,8 +8,10 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from kir.model import Account, Config
 from krun.control.framing import Message
@@ -22,7 +24,7 @@ from krun.notify.places import Places
 from krun.notify.programs import Programs
 from krun.notify.reports import Reports
 from krun.notify.running import Adopted, Running, Watched, deafen
-from krun.notify.spawn import RefusedError
+from krun.notify.spawn import SCRIPT_UMASK, RefusedError
 from krun.parent.context import ChildContext
 
 log = logging.getLogger("krun.notify")
@@ -36,6 +38,9 @@ LAST_WORDS_S = 1.0
 AGAIN_S = 0.05
 TRIES = 20
 """A script that is being replaced, or a user with too many processes, is tried again so often."""
+
+UNSAID_UMASK = 0o177
+"""The default of ``umask``. It is about krun's own files; keepalived's scripts have it too, and then write files that nobody can run."""
 
 REQUEST_LIMIT = 4 * 1024 * 1024
 
@@ -317,12 +322,17 @@ class ScriptChild:
         if job.notice and job.stream is not None and not job.tries:
             # Said before it is so: if this process dies in between the command is lost, and never run twice.
             job.stream.send({"op": "starts", "id": job.number})
+        settings = self._config.global_defs
+        if settings.set_supplementary_groups and not job.spec.account.supplementary:
+            account = msgspec.structs.replace(job.spec.account, supplementary=True)
+            job.spec = replace(job.spec, account=account)
         try:
             job.running = Running(
                 job.spec,
                 self._loop,
                 lambda _running, result: self._finished(job, result),
                 secure=self._secure,
+                umask=SCRIPT_UMASK if settings.umask == UNSAID_UMASK else settings.umask,
             )
         except RefusedError as error:
             job.tries += 1

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from krun.loop.clock import now_us
 from krun.notify import family
 from krun.notify.client import ScriptResult, ScriptRun, Status
-from krun.notify.spawn import RefusedError, start
+from krun.notify.spawn import SCRIPT_UMASK, RefusedError, start
 
 OUTPUT_TAIL = 4096
 """How many octets of what a command writes are kept: the last ones."""
@@ -114,7 +114,9 @@ class Adopted(Watched):
 
 
 class Running(Watched):
-    """``spec`` under way. Raises `RefusedError` where it cannot be started. ``secure``: refuse to run as root what others may write."""
+    """``spec`` under way. Raises `RefusedError` where it cannot be started. ``secure``: refuse to run as root what others may write.
+    ``umask``: its file mode mask.
+    """
 
     def __init__(
         self,
@@ -123,12 +125,13 @@ class Running(Watched):
         ended: Callable[[Running, ScriptResult], None],
         *,
         secure: bool,
+        umask: int = SCRIPT_UMASK,
         kill_after_s: float = KILL_AFTER_S,
     ) -> None:
         self.spec = spec
         self._ended = ended
         self._tail = b""
-        self._process, self._output = start(spec, secure)
+        self._process, self._output = start(spec, secure, umask)
         try:
             super().__init__(self._process.pid, loop, timeout_us=spec.timeout_us, kill_after_s=kill_after_s)
         except RefusedError:

@@ -21,6 +21,10 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_GET_PDEATHSIG = 2
 
 
+SCRIPT_UMASK = 0o022
+"""The file mode mask of scripts where none is configured."""
+
+
 class RefusedError(Exception):
     """The command was not started; the text says why and what to do. ``soon``: it may work in a moment."""
 
@@ -79,8 +83,9 @@ def doubtful(program: str, account: Account) -> str | None:
         return None
 
 
-def start(spec: ScriptRun, secure: bool) -> tuple[subprocess.Popen[bytes], int]:
+def start(spec: ScriptRun, secure: bool, umask: int = SCRIPT_UMASK) -> tuple[subprocess.Popen[bytes], int]:
     """The process, and the descriptor its output comes from. ``secure``: never run as root what others may write.
+    ``umask``: its file mode mask.
 
     Raises `RefusedError`.
     """
@@ -93,12 +98,12 @@ def start(spec: ScriptRun, secure: bool) -> tuple[subprocess.Popen[bytes], int]:
     os.set_blocking(reader, False)
     try:
         try:
-            process = _popen((program, *spec.argv[1:]), identity, spec, writer)
+            process = _popen((program, *spec.argv[1:]), identity, spec, writer, umask)
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
             # A text without `#!`: a shell reads it, as execvp(3) has it, and keepalived. Its words are still its own.
-            process = _popen((SHELL, program, *spec.argv[1:]), identity, spec, writer)
+            process = _popen((SHELL, program, *spec.argv[1:]), identity, spec, writer, umask)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         os.close(reader)
         soon = isinstance(error, OSError) and error.errno in (errno.ETXTBSY, errno.EAGAIN)
@@ -109,7 +114,7 @@ def start(spec: ScriptRun, secure: bool) -> tuple[subprocess.Popen[bytes], int]:
 
 
 def _popen(
-    argv: tuple[str, ...], identity: Identity, spec: ScriptRun, output: int
+    argv: tuple[str, ...], identity: Identity, spec: ScriptRun, output: int, umask: int
 ) -> subprocess.Popen[bytes]:
     change = os.geteuid() == 0  # only root may; anybody else can run scripts as himself alone
     return subprocess.Popen(
@@ -124,7 +129,7 @@ def _popen(
         user=identity.uid if change else None,
         group=identity.gid if change else None,
         extra_groups=identity.groups if change else None,
-        umask=0o022,
+        umask=umask,
     )
 
 

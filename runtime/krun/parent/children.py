@@ -11,7 +11,8 @@ STOP_ORDER = ("vrrp", "check", "script")
 
 
 def needed(config: Config) -> tuple[str, ...]:
-    """The children that ``config`` needs, in the order of their start. The script process is there as soon as another one is.
+    """The children that ``config`` needs, in the order of their start. The script process is there as soon as another one is,
+    or a script at the start or the end of krun itself.
 
     Static addresses, routes and rules are the VRRP process's, with or without an instance.
     """
@@ -20,7 +21,8 @@ def needed(config: Config) -> tuple[str, ...]:
         names.append("vrrp")
     if config.virtual_servers:
         names.append("check")
-    return ("script", *names) if names else ()
+    hooks = config.global_defs.startup_script or config.global_defs.shutdown_script
+    return ("script", *names) if names or hooks else ()
 
 
 def preload(kernel: str) -> None:

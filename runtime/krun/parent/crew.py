@@ -18,6 +18,9 @@ from krun.parent.slot import Settings, Slot
 ASIDE_STOP_S = 1.0
 """What a process beside the configuration gets to stop, when all others have."""
 
+SCRIPT_STOP_S = 2.5
+"""What the script process gets to stop, at least, when something ran after all others had ended."""
+
 
 class Crew:
     """``make`` finds the class of a child by name, ``need`` the names of those that a configuration needs, in the order of their start.
@@ -47,6 +50,7 @@ class Crew:
         self._retired: list[Slot] = []
         self._stop_at = 0.0
         self._ended: Callable[[], None] | None = None
+        self._last: Callable[[Callable[[], None]], None] | None = None
 
     def add(self, name: str, make: Make, document: Document) -> Slot:
         """Fork the child ``name`` to run its part of ``document``."""
@@ -115,10 +119,22 @@ class Crew:
 
         slot.stop(self._periods.stop, gone)
 
-    def stop(self, ended: Callable[[], None]) -> None:
-        """Stop all in order; ``ended`` is called when no process is left."""
+    def stop(
+        self,
+        ended: Callable[[], None],
+        within_s: float | None = None,
+        last: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
+        """Stop all in order, within ``within_s`` seconds; ``ended`` is called when no process is left. ``last`` is called when only the
+        script process is left that runs a configuration, and calls what it is given when that may end too.
+        """
         self._ended = ended
-        self._stop_at = self._loop.time() + self._periods.stop
+        self._last = last
+        self._stop_at = self._loop.time() + (self._periods.stop if within_s is None else within_s)
+        self._stop_next()
+
+    def _after_last(self) -> None:
+        self._stop_at = max(self._stop_at, self._loop.time() + SCRIPT_STOP_S)
         self._stop_next()
 
     def _stop_next(self) -> None:
@@ -126,6 +142,13 @@ class Crew:
         the time that is left, the last one all of it."""
         left = [name for name in STOP_ORDER if name in self.slots]
         left += [name for name in self.slots if name not in left]
+        if left == ["script"] and self._last is not None:
+            if self._retired:
+                self._loop.call_later(0.01, self._stop_next)
+                return
+            last, self._last = self._last, None
+            last(self._after_last)
+            return
         if not left:
             if self._retired:
                 self._loop.call_later(0.01, self._stop_next)  # their own time limit runs

@@ -56,6 +56,7 @@ def needed_capabilities(config: Config) -> tuple[Need, ...]:
     for name, prefix, nice, real_time in (
         ("vrrp", "vrrp", settings.vrrp_priority, settings.vrrp_rt_priority),
         ("check", "checker", settings.checker_priority, settings.checker_rt_priority),
+        ("bfd", "bfd", settings.bfd_priority, settings.bfd_rt_priority),
     ):
         if name not in processes:
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterable
 
 from kir.model import Config
 
@@ -36,22 +35,16 @@ NAMES: dict[int, str] = {
 }
 """Those that krun ever needs, by number (linux/capability.h)."""
 
-ALWAYS: dict[str, frozenset[int]] = {
+KEEPS: dict[str, frozenset[int]] = {
     "vrrp": frozenset({NET_ADMIN, NET_RAW}),
-    "check": frozenset({NET_ADMIN, NET_RAW}),
+    # NET_BIND_SERVICE: a check may be bound to a port below 1024.
+    "check": frozenset({NET_ADMIN, NET_RAW, NET_BIND_SERVICE}),
     # DAC_READ_SEARCH: keepalived runs a root script that lies in somebody's private directory, and so do we
     # (unless enable_script_security).
     "script": frozenset({SETUID, SETGID, KILL, DAC_READ_SEARCH}),
 }
-"""Which capabilities a child needs whatever it runs. Only the script process ever executes another program. A configuration may
-need more: `keeps`."""
-
-KEEPS: dict[str, frozenset[int]] = {
-    "vrrp": ALWAYS["vrrp"] | {IPC_LOCK, SYS_NICE},
-    "check": ALWAYS["check"] | {NET_BIND_SERVICE, IPC_LOCK, SYS_NICE},
-    "script": ALWAYS["script"],
-}
-"""What a child keeps at its birth, where the parent has it: also what a later reload may need."""
+"""Which capabilities a child keeps whatever it runs, where the parent has them. Only the script process ever executes another
+program. A configuration may need more: `keeps`."""
 
 KEEPS_NONE = frozenset({"metrics"})
 """Processes that run no configuration and keep no capability at all."""
@@ -70,39 +63,40 @@ class _Data(ctypes.Structure):
 
 
 def keeps(name: str, config: Config) -> frozenset[int] | None:
-    """What the child ``name`` needs to run ``config``; None: a process that is not known here."""
+    """What the child ``name`` keeps while it runs ``config``; None: whatever it has (a process that is not known here).
+
+    Scheduling is the parent's affair (`krun.parent.scheduling`), so that no child needs CAP_SYS_NICE.
+    """
     if name in KEEPS_NONE:
         return frozenset()
-    always = ALWAYS.get(name)
+    always = KEEPS.get(name)
     if always is None:
         return None
+    # Not for the lock alone: what the process maps later is locked as well (mlockall(2), MCL_FUTURE).
+    return always | {IPC_LOCK} if locked(name, config) else always
+
+
+def locked(name: str, config: Config) -> bool:
+    """Whether the child ``name`` keeps its memory out of the swap."""
     settings = config.global_defs
-    process = {"vrrp": settings.vrrp_process, "check": settings.checker_process}.get(name)
-    more: set[int] = set()
-    if process is not None and process.no_swap:
-        more.add(
-            IPC_LOCK
-        )  # not for the lock alone: what it maps later is locked as well (mlockall(2), MCL_FUTURE)
-    if name == "check" and any(0 < port < 1024 for port in _bound(config)):
-        more.add(NET_BIND_SERVICE)
-    return always | more
+    process = {
+        "vrrp": settings.vrrp_process,
+        "check": settings.checker_process,
+        "bfd": settings.bfd_process,
+    }.get(name)
+    return process is not None and process.no_swap
 
 
-def _bound(config: Config) -> Iterable[int]:
-    """The ports that checks send from."""
-    for server in config.virtual_servers:
-        for real in server.real_servers:
-            for check in real.checkers:
-                endpoint = getattr(check, "endpoint", None)
-                yield 0 if endpoint is None else endpoint.bind_port
+def gained(name: str, old: Config, new: Config) -> frozenset[int]:
+    """What the child ``name`` needs for ``new`` and gave up when it was born for ``old``."""
+    return (keeps(name, new) or frozenset()) - (keeps(name, old) or frozenset())
 
 
-def drop(name: str, libc: ctypes.CDLL) -> None:
-    """Keep what `KEEPS` has for the child ``name`` and nothing else; nothing at all for `KEEPS_NONE`. Raises OSError.
+def drop(name: str, keeps: frozenset[int] | None, libc: ctypes.CDLL) -> None:
+    """Keep ``keeps`` (of `keeps`) and nothing else in the child ``name``. Raises OSError.
 
     ``libc``: loaded with ``use_errno=True``. A process that may not have been root keeps what it has of those.
     """
-    keeps = frozenset() if name in KEEPS_NONE else KEEPS.get(name)
     if keeps is None:
         return
     header = _Header(_VERSION_3, 0)

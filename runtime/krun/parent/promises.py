@@ -50,6 +50,11 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
+def say(channel: socket.socket, kind: str, value: int) -> None:
+    """Tell the parent something about this process (`krun.parent.lateness`). Raises OSError where there is no room, or no parent."""
+    channel.send(_encode([kind, value]))
+
+
 class PromiseWriter:
     """The child's side. ``fd``: the region that the parent made; without one a child promises to itself alone (tests)."""
 
@@ -101,6 +106,8 @@ class PromiseStore:
         self.taken_over_us: int | None = None
         self.ready = False
         """The child said that it has started; reset by `born`."""
+        self.heard: list[tuple[str, int]] = []
+        """What it said of itself beside that (`say`), until somebody takes it away."""
         self._path = folder / f"{name}.promises"
         self._place = region.here()
         self.fd = self._named(size)
@@ -147,12 +154,14 @@ class PromiseStore:
     def take(self, data: bytes) -> None:
         """One datagram."""
         try:
-            kind, *_ = _decode(data)
+            kind, *rest = _decode(data)
         except (msgspec.DecodeError, ValueError) as error:
             log.error("a child sent nonsense over its channel: %s", error)
             return
         if kind == "ready":
             self.ready = True
+        elif kind in ("late", "overran") and len(rest) == 1 and isinstance(rest[0], int):
+            self.heard.append((kind, rest[0]))
 
     # -- where it is
 

@@ -24,6 +24,7 @@ from krun.control.server import Answer
 from krun.loop.books import Books, Entry
 from krun.loop.events import EventLoop
 from krun.parent import sdnotify
+from krun.parent.around import Around
 from krun.parent.beginning import Beginning, read
 from krun.parent.boot import boot_id, boottime_us
 from krun.parent.crew import Crew
@@ -77,6 +78,8 @@ class Reloads:
         self._run: Run | None = None
         self._transaction: Transaction | None = None
         self._stopping = False
+        self._held = False
+        self.around = Around()
         self._deadline = Deadline(loop, store, self._nobody_confirmed)
 
     def start(self) -> None:
@@ -111,12 +114,22 @@ class Reloads:
         """One at a time. A SIGHUP during a reload is remembered and done after it; several are one."""
         if self._stopping:
             tell(wanted, {"ok": False, "error": "krun is stopping"})
-        elif self._run is None:
+        elif self._run is None and not self._held:
             self._begin(wanted)
         elif (
             wanted.answer is not None or wanted.returning or all(w.answer is not None for w in self._waiting)
         ):
             self._waiting.append(wanted)
+
+    def hold(self) -> None:
+        """What is asked for from now on waits, until `release`."""
+        self._held = True
+
+    def release(self) -> None:
+        """The children run: what waited is done."""
+        self._held = False
+        if self._run is None:
+            self._next()
 
     def confirm(self, answer: Answer) -> None:
         """What runs is to stay."""
@@ -184,6 +197,7 @@ class Reloads:
                 for name in self._crew.need(document.config)
                 if name not in self._crew.slots
             }
+            self.around.judge(self.document.config, document.config)
             self._judge_limit(run, document)
             if not wanted.dry:
                 self._keep(run, document)
@@ -299,6 +313,7 @@ class Reloads:
         assert run is not None
         wanted = run.wanted
         if outcome.applied and run.document is not None:
+            outcome.operations.update(self.around.applied(self.document.config, run.document.config))
             self._applied(run, run.document)
         told = report(run, outcome)
         if not wanted.dry:

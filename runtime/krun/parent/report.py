@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from krun.control import state as documents
@@ -10,6 +11,7 @@ from krun.control.client import Reply
 from krun.control.events import Ring, after
 from krun.control.framing import Message
 from krun.control.server import Answer
+from krun.parent import scheduling
 from krun.parent.boot import boot_id, boottime_us
 from krun.parent.children import START_ORDER
 from krun.parent.crew import Crew
@@ -34,6 +36,8 @@ def gather(
         def said(message: Message | None, why: str) -> None:
             answered = message is not None and bool(message.get("ok"))
             state.processes.append(_process(slot, message, _problem(slot, message, why)))
+            own = (message or {}).get("unfulfilled") or ()
+            state.alarms += [f"{slot.name} process: {words}" for words in (*slot.unfulfilled, *own)]
             if answered and message is not None:
                 documents.take(state, slot.name, message.get("status") or {})
             waiting.discard(slot.name)
@@ -97,6 +101,7 @@ def _process(slot: Slot, message: Message | None, problem: str | None) -> docume
         hello_age_s=None if hello is None else round(hello, 3),
         pss_kb=documents.pss_kb(slot.pid) if slot.pid else None,
         loop=documents.loop_of(message),
+        scheduling=_scheduling(slot.pid),
         reasons=dict(slot.reasons),
     )
 
@@ -117,6 +122,11 @@ def _promised(slot: Slot) -> documents.Promised | None:
         inherited_age_s=None if kept.taken_over_us is None else round(kept.taken_over_us / 1e6, 3),
         void=kept.void or None,
     )
+
+
+def _scheduling(pid: int) -> documents.Scheduling | None:
+    found = scheduling.seen(pid) if pid else None
+    return None if found is None else documents.Scheduling(**asdict(found))
 
 
 def _order(name: str) -> int:

@@ -37,6 +37,8 @@ from krun.parent.accounting import Accounting
 from krun.parent.child import Child
 from krun.parent.context import ChildContext
 from krun.parent.handover import unpack
+from krun.parent.lateness import Lateness
+from krun.parent.own import Own
 from krun.parent.recorder import Recorder
 
 log = logging.getLogger("krun.shell")
@@ -47,7 +49,6 @@ STUCK_END_S = 1.0
 """How long a child whose parent is gone may take to end by itself; then SIGALRM's default action ends it, loop or no loop."""
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_PR_SET_NAME = 15
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, PARENT_GONE, signal.SIGCHLD)
 
 Make = Callable[[ChildContext], Child]
@@ -77,9 +78,9 @@ def run(make: Make, context: ChildContext, birth: Birth, mask: Iterable[signal.S
     try:
         logs.setup(f"krun-{context.name}", birth.log_format, birth.log_level)
         ring = remember(f"krun-{context.name}")
-        _settle(context, birth)
+        own = _settle(context, birth)
         scheduler = Scheduler(context.name, birth.budget_us)
-        code = Shell(make, context, frozenset(mask), ring, scheduler, birth.memory_debug).run()
+        code = Shell(make, context, frozenset(mask), ring, scheduler, birth.memory_debug, own).run()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException as error:  # noqa: BLE001 - the last frame of this process
@@ -99,23 +100,27 @@ def say(error: BaseException) -> None:
     log.debug("traceback", exc_info=error)
 
 
-def _settle(context: ChildContext, birth: Birth) -> None:
+def _settle(context: ChildContext, birth: Birth) -> Own:
     """Make this process its own: signals off the parent's wake-up socket, descriptors closed, tied to the parent's life."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # The handler counts only once it stands; until then the signal is blocked.
     signal.signal(PARENT_GONE, partial(_parent_gone, birth.parent_pid))
     libc = ctypes.CDLL(None, use_errno=True)
+    own = Own(context.name, libc)
+    own.adopt(context.config)
+    for problem in own.problems:
+        log.warning("%s", problem)
     try:
-        privileges.drop(context.name, libc)
+        privileges.drop(context.name, privileges.keeps(context.name, context.config), libc)
     except OSError as error:
         log.warning("runs with all of the parent's privileges: %s", _words(error))
     libc.prctl(_PR_SET_PDEATHSIG, PARENT_GONE.value, 0, 0, 0)
-    libc.prctl(_PR_SET_NAME, f"krun-{context.name}".encode()[:15], 0, 0, 0)
     if os.getppid() != birth.parent_pid:  # it died between fork and prctl
         os._exit(0)
     close_all_but((0, 1, 2, context.listener.fileno(), context.channel.fileno(), max(context.region, 0)))
     gc.freeze()  # what came with the fork is never garbage; do not touch its pages
+    return own
 
 
 def _recall(context: ChildContext) -> None:
@@ -158,7 +163,11 @@ class Shell:
         ring: Ring,
         scheduler: Scheduler,
         memory_debug: bool = False,
+        own: Own | None = None,
     ) -> None:
+        self._own = own
+        self._lateness = Lateness(context.channel, context.config.global_defs.min_auto_priority_delay_us)
+        self._due = 0
         self._make = make
         self._context = context
         self._mask = mask
@@ -183,6 +192,7 @@ class Shell:
         self._loop.set_exception_handler(self._unexpected)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             self._loop.add_signal_handler(number, self._ignored, number)
+        self._lateness.watch_limit()
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         self._scheduler.garbage.begin()
         context = self._context
@@ -206,6 +216,8 @@ class Shell:
         alive.write(context.alive, now)
         if context.keeper is not None:
             context.keeper.alive(now)
+        self._lateness.turned(now - self._due if self._due else 0)
+        self._due = now + int(ALIVE_EVERY_S * 1_000_000)
         self._loop.call_later(ALIVE_EVERY_S, self._tick, context)
 
     def _ignored(self, number: int) -> None:
@@ -313,7 +325,8 @@ class Shell:
         elif operation == "status":
             try:
                 said = {"digest": self._digest, "status": child.status(), "loop": self._scheduler.document()}
-                answer({"ok": True, **said})
+                own = self._own.problems if self._own is not None else []
+                answer({"ok": True, **said, "unfulfilled": own})
             except Exception as error:
                 log.error("no status: %s: %s", type(error).__name__, error)
                 log.debug("traceback", exc_info=error)
@@ -406,6 +419,9 @@ class Shell:
             return
         self._digest, self._config = digest, config
         self._context.config, self._context.digest = config, digest  # the first one is let go of
+        self._lateness.delay_us = config.global_defs.min_auto_priority_delay_us
+        if self._own is not None:
+            self._own.adopt(config)
         answer({"ok": True, **result})
         self._accounting.reloaded()
         self._loop.call_soon(self._settle)

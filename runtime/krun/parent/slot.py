@@ -21,10 +21,11 @@ from krun.control.server import listen
 from krun.loop.books import Books, Entry
 from krun.loop.events import Handle
 from krun.loop.reactor import Reactor
-from krun.parent import alive, shell
+from krun.parent import alive, privileges, scheduling, shell
 from krun.parent.backoff import Backoff
 from krun.parent.context import ChildContext
 from krun.parent.periods import Periods, hello_period
+from krun.parent.placing import Placing
 from krun.parent.promises import PromiseStore, expected, pair
 from krun.parent.rundir import RunDir
 from krun.parent.watchdog import Watchdog
@@ -50,6 +51,7 @@ class Settings:
     record: int = 0
     overlays: Callable[[], tuple[dict[str, Any], ...]] = tuple
     metrics: Where | None = None
+    base: scheduling.Base = field(default_factory=scheduling.Base.here)
     control_group: int | None = None
     """Number of the group that may look."""
     budgets_us: Mapping[str, int] = field(default_factory=dict)
@@ -91,6 +93,8 @@ class Slot:
         self._changed = changed
         self._backoff = Backoff(periods.young, periods.unit)
         self._alive = alive.shared()
+        self._place = Placing(name, settings.base)
+        self._renewed = ""
         self._born_at = 0.0
         self._channel: socket.socket | None = None
         self._retry: Handle | None = None
@@ -172,6 +176,7 @@ class Slot:
         self.since = time.time()
         self._born_at = self._loop.time()
         self.state = "starting"
+        self._place.born(pid, self.config)
         kept.born()
         self._channel = ours
         self._loop.add_reader(ours.fileno(), self._channel_readable)
@@ -196,6 +201,10 @@ class Slot:
             return
         if not self.promises.drain(self._channel):
             self._close_channel()
+        if self.promises.heard:
+            heard, self.promises.heard = self.promises.heard, []
+            for kind, value in heard:
+                self._place.heard(kind, value)
         if self.state == "starting" and self.promises.ready:
             self.state = "running"
             self.problem = ""
@@ -211,7 +220,9 @@ class Slot:
 
     def adopt(self, config: Config, digest: str) -> None:
         """From now on this is what a successor runs; a child in back-off gets another chance at once."""
+        gains = privileges.gained(self.name, self.config, config)
         self.config, self.digest = config, digest
+        self._place.adopt(config)
         period = hello_period(self.name, config, self._periods)
         if self._watchdog is not None:
             self._watchdog.pace(period, max(period, self._periods.grace_least))
@@ -219,6 +230,18 @@ class Slot:
         if self.state == "waiting" and self._retry is not None:
             self._retry.cancel()
             self._fork()
+        elif gains and self.pid and self.state != "stopping":
+            self._renew("it needs " + ", ".join(privileges.NAMES[number] for number in sorted(gains)))
+
+    def _renew(self, why: str) -> None:
+        """Have a successor take over: what a process gave up at its birth it cannot get back."""
+        self._renewed = why
+        os.kill(self.pid, signal.SIGKILL)
+
+    @property
+    def unfulfilled(self) -> list[str]:
+        """What the configuration wants of this process and the kernel did not let through, in words."""
+        return self._place.problems
 
     def suspend_watch(self, suspended: bool) -> None:
         """While a phase of a reload runs, with a time limit of its own, nothing is held against the child."""
@@ -301,6 +324,15 @@ class Slot:
                 log.warning("%s process (pid %d) %s while it stopped", self.name, pid, how)
             self._done()
             return
+        if self._renewed and code == -signal.SIGKILL:
+            why, self._renewed = self._renewed, ""
+            log.info("%s process (pid %d): %s: its successor takes over", self.name, pid, why)
+            self.restarts += 1
+            self.reasons["reload"] += 1
+            self._fork()
+            self.conversation.close("its successor took over")
+            return
+        self._renewed = ""
         self._deaths += 1
         if not self._reason:
             self._reason = "killed" if code < 0 else "exited"

@@ -5,6 +5,7 @@ It runs no protocol and touches no kernel object, so that there is next to nothi
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import gc
 import logging
@@ -30,10 +31,13 @@ from krun.loop.books import Books
 from krun.loop.memory import settle
 from krun.loop.reactor import Reactor
 from krun.parent.accounting import Gathering
+from krun.parent.around import Around
 from krun.parent.beginning import Beginning
 from krun.parent.children import maker, needed, preload
 from krun.parent.crew import ASIDE_STOP_S, Crew
+from krun.parent.lifetime import Lifetime
 from krun.parent.overlays import Overlays
+from krun.parent.own import Own
 from krun.parent.periods import Periods
 from krun.parent.promises import forget
 from krun.parent.reloads import Reloads
@@ -100,6 +104,11 @@ class Supervisor:
             self._periods.status,
         )
         self._reloads.told = self._service.ready
+        self._reloads.around = Around(self._adopted)
+        self._own = Own("krun", ctypes.CDLL(None, use_errno=True))
+        self._lifetime = Lifetime(
+            self._loop, self._crew, settings, self._periods, lambda: self._reloads.document.config
+        )
         self._overlays = Overlays(self._loop, self._crew, store, lambda: self._reloads.document.config)
         self._server: ControlServer | None = None
         self._since = time.time()
@@ -129,6 +138,7 @@ class Supervisor:
         begun, crew = self._begun, self._crew
         assert begun is not None
         self._begun = None  # what runs is the reloads' to know; the first IR is not kept for life
+        self._own.adopt(begun.document.config)
         names = crew.need(begun.document.config)
         log.info(
             "krun %s (pid %d) runs %s, %s: %s",
@@ -139,21 +149,15 @@ class Supervisor:
             ", ".join(names) or "nothing to do",
         )
         preload(self._settings.kernel)
-        for name in names:
-            # Each is forked as soon as its modules are there: what the next one needs is not to keep an instance from its adverts.
-            make = crew.make(name)
-            gc.freeze()  # children share these pages; a collection in one of them would copy them
-            crew.add(name, make, begun.document)
+        self._reloads.hold()
+        self._lifetime.begin(names, begun.document, self._children_begun)
         metrics = None if self._settings.metrics is None else _metrics(self._settings.metrics)
         gc.collect()
         gc.freeze()
-        forget(run_dir.path, frozenset(crew.slots))
+        forget(run_dir.path, frozenset(names))
         if metrics is not None:
             crew.add_aside("metrics", metrics)
         self._service.start()
-        loop.call_later(READY_AT_MOST_S, self._say_ready)
-        if not names:
-            self._say_ready()
         del begun
         self._reloads.start()
         self._overlays.start()
@@ -165,7 +169,21 @@ class Supervisor:
             loop.close()
         return 0
 
+    def _adopted(self, config: Config) -> None:
+        """``config`` runs now: what of it concerns this process."""
+        self._own.adopt(config)
+
+    def _children_begun(self) -> None:
+        """All are forked: at once, or after the startup script."""
+        self._reloads.release()
+        self._loop.call_later(READY_AT_MOST_S, self._say_ready)
+        if not self._crew.slots:
+            self._loop.call_later(0, self._say_ready)
+
     def _changed(self, slot: Slot) -> None:
+        self._lifetime.child_changed(slot)
+        if self._lifetime.starting:
+            return
         if not self._said_ready and all(slot.state == "running" for slot in self._crew.slots.values()):
             self._say_ready()
         self._reloads.child_changed(slot)
@@ -183,9 +201,9 @@ class Supervisor:
             return
         self._stopping = True
         log.info("%s: stopping", why, extra=event("krun.stopping", why))
-        self._service.stopping(self._periods.stop + ASIDE_STOP_S + 2.0)
+        self._service.stopping(self._lifetime.wait_s() + ASIDE_STOP_S + 2.0)
         self._reloads.stop()
-        self._crew.stop(self._end)
+        self._lifetime.stop(self._end)
 
     def _end(self) -> None:
         for answer in self._stop_answers:

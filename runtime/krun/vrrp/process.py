@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -110,7 +109,6 @@ class VrrpChild:
         self._rtnetlink.subscribe(self._kernel_event)
         if self._rtnetlink.fileno() >= 0:
             loop.add_reader(self._rtnetlink.fileno(), self._rtnetlink.read_events)
-        _schedule(config)
         for text in unsupported.warnings(config):
             log.warning("%s", text)
         director = self._director
@@ -508,15 +506,3 @@ def _startup_delay(config: Config) -> int:
     settings = config.global_defs
     uptime = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
     return max(settings.startup_delay_us, settings.delay_after_boot_us - uptime, 0)
-
-
-def _schedule(config: Config) -> None:
-    """``vrrp_priority`` and ``vrrp_rt_priority``: how the kernel's scheduler treats this process."""
-    settings = config.global_defs
-    try:
-        if settings.vrrp_rt_priority:
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(settings.vrrp_rt_priority))
-        if settings.vrrp_priority:
-            os.setpriority(os.PRIO_PROCESS, 0, settings.vrrp_priority)
-    except OSError as error:
-        log.warning("vrrp_priority and vrrp_rt_priority: %s: they need CAP_SYS_NICE", error.strerror)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import msgspec
 from parent_world import config
 
-from kir.model import Config, Endpoint, Global, Namespaces, Process, RealServer, TcpCheck, Timing
+from kir.model import Config, Global, Namespaces, Process
 from krun.parent.needs import needed_capabilities
-from krun.parent.privileges import ALWAYS, keeps
 
 
 def _of(**settings: object) -> set[tuple[str, str]]:
@@ -24,6 +23,7 @@ def test_without_settings_of_its_own_a_krun_needs_little() -> None:
         ("vrrp", "CAP_NET_RAW"),
         ("check", "CAP_NET_ADMIN"),
         ("check", "CAP_NET_RAW"),
+        ("check", "CAP_NET_BIND_SERVICE"),
         ("script", "CAP_SETUID"),
         ("script", "CAP_SETGID"),
         ("script", "CAP_KILL"),
@@ -51,18 +51,3 @@ def test_a_process_that_does_not_run_needs_nothing() -> None:
         config(vrrp=False), global_defs=Global(vrrp_rt_priority=50, vrrp_process=Process(no_swap=True))
     )
     assert {need.process for need in needed_capabilities(only_checks)} == {"check", "script"}
-
-
-def test_a_check_from_a_low_port_keeps_the_capability_for_it() -> None:
-    def bound(port: int) -> Config:
-        check = TcpCheck(
-            timing=Timing(),
-            endpoint=Endpoint(address="10.0.0.2", port=80, bind_address="10.0.0.9", bind_port=port),
-        )
-        real = RealServer(address="10.0.0.2", port=80, family="inet", checkers=(check,))
-        server = msgspec.structs.replace(config().virtual_servers[0], real_servers=(real,))
-        return msgspec.structs.replace(config(), virtual_servers=(server,))
-
-    assert keeps("check", bound(80)) == ALWAYS["check"] | {10}
-    assert keeps("check", bound(8080)) == keeps("vrrp", bound(80)) == ALWAYS["check"]
-    assert "`bind_port`" in next(n.why for n in needed_capabilities(bound(80)) if n.capability == 10)

@@ -94,7 +94,7 @@ _SCRIPTS = (
     leaf(
         "startup_script",
         SCRIPT,
-        CARRIED,
+        RUN,
         "none",
         "Command run before the children start.",
         missing=IGNORED,
@@ -103,7 +103,7 @@ _SCRIPTS = (
     leaf(
         "startup_script_timeout",
         UINT(1, 1000),
-        CARRIED,
+        RUN,
         "10",
         "How long startup_script may run.",
         unit="seconds",
@@ -112,7 +112,7 @@ _SCRIPTS = (
     leaf(
         "shutdown_script",
         SCRIPT,
-        CARRIED,
+        RUN,
         "none",
         "Command run after the children ended.",
         missing=IGNORED,
@@ -121,7 +121,7 @@ _SCRIPTS = (
     leaf(
         "shutdown_script_timeout",
         UINT(1, 1000),
-        CARRIED,
+        RUN,
         "10",
         "How long shutdown_script may run.",
         unit="seconds",

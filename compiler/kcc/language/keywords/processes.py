@@ -15,6 +15,7 @@ from kcc.language.arguments.words import IFNAME, MAYBE_BOOL, PATH, STRING, EnumA
 from kcc.language.tree import (
     CARRIED,
     RUN,
+    Coverage,
     Extra,
     Keyword,
     Missing,
@@ -40,7 +41,7 @@ def _process(prefix: str, of: str) -> tuple[Keyword, ...]:
     rttime = leaf(
         f"{prefix}_rlimit_rttime",
         _RTTIME,
-        CARRIED,
+        RUN,
         "10000",
         f"CPU time that the {of} process may use without a system call while it runs in real time.",
         unit="us",
@@ -49,16 +50,16 @@ def _process(prefix: str, of: str) -> tuple[Keyword, ...]:
         leaf(
             f"{prefix}_priority",
             _NICE,
-            CARRIED,
+            RUN,
             "0 (unchanged)",
             f"Nice value of the {of} process.",
             missing=IGNORED,
         ),
-        flag(f"{prefix}_no_swap", CARRIED, "off", f"Lock the memory of the {of} process."),
+        flag(f"{prefix}_no_swap", RUN, "off", f"Lock the memory of the {of} process."),
         leaf(
             f"{prefix}_rt_priority",
             _REALTIME,
-            CARRIED,
+            RUN,
             "0 (normal scheduling)",
             f"Real-time priority (SCHED_RR) of the {of} process.",
             missing=IGNORED,
@@ -66,7 +67,7 @@ def _process(prefix: str, of: str) -> tuple[Keyword, ...]:
         leaf(
             f"{prefix}_cpu_affinity",
             _CPUS,
-            CARRIED,
+            RUN,
             "all CPUs",
             f"CPUs that the {of} process may run on.",
             missing=IGNORED,
@@ -76,31 +77,33 @@ def _process(prefix: str, of: str) -> tuple[Keyword, ...]:
     )
 
 
-def _buffers(name: str, of: str) -> tuple[Keyword, ...]:
+def _buffers(name: str, of: str, coverage: Coverage = RUN) -> tuple[Keyword, ...]:
     """The receive buffer of one netlink socket."""
     return (
         leaf(
-            name, _BUFFER, CARRIED, "the system's", f"Receive buffer of {of}.", unit="bytes", missing=IGNORED
+            name, _BUFFER, coverage, "the system's", f"Receive buffer of {of}.", unit="bytes", missing=IGNORED
         ),
-        leaf(f"{name}_force", MAYBE_BOOL, CARRIED, "false", f"Let the receive buffer of {of} pass rmem_max."),
+        leaf(
+            f"{name}_force", MAYBE_BOOL, coverage, "false", f"Let the receive buffer of {of} pass rmem_max."
+        ),
     )
 
 
 NAMES_OF_PROCESSES = (
-    flag("process_names", CARRIED, "off", "Give each child process a name of its own in ps and top."),
-    leaf("process_name", _PROCESS_NAME, CARRIED, "unchanged", "Name of the parent process."),
-    leaf("vrrp_process_name", _PROCESS_NAME, CARRIED, "unchanged", "Name of the VRRP process."),
-    leaf("checker_process_name", _PROCESS_NAME, CARRIED, "unchanged", "Name of the checker process."),
+    flag("process_names", RUN, "off", "Give each child process a name of its own in ps and top."),
+    leaf("process_name", _PROCESS_NAME, RUN, "unchanged", "Name of the parent process."),
+    leaf("vrrp_process_name", _PROCESS_NAME, RUN, "unchanged", "Name of the VRRP process."),
+    leaf("checker_process_name", _PROCESS_NAME, RUN, "unchanged", "Name of the checker process."),
     leaf(
         "lvs_process_name",
         _PROCESS_NAME,
-        CARRIED,
+        RUN,
         "unchanged",
         "Name of the checker process (old form).",
         deprecated_by="checker_process_name",
         alias_of="checker_process_name",
     ),
-    leaf("bfd_process_name", _PROCESS_NAME, CARRIED, "unchanged", "Name of the BFD process."),
+    leaf("bfd_process_name", _PROCESS_NAME, RUN, "unchanged", "Name of the BFD process."),
 )
 
 VRRP_PROCESS = (
@@ -181,7 +184,7 @@ VRRP_PROCESS = (
     *_process("vrrp", "VRRP"),
     *_buffers("vrrp_netlink_cmd_rcv_bufs", "the VRRP process's netlink command socket"),
     *_buffers("vrrp_netlink_monitor_rcv_bufs", "the VRRP process's netlink monitor"),
-    *_buffers("process_monitor_rcv_bufs", "the process monitor"),
+    *_buffers("process_monitor_rcv_bufs", "the process monitor", CARRIED),
 )
 
 LVS = (
@@ -248,7 +251,7 @@ DAEMON = (
     leaf(
         "use_symlink_paths",
         MAYBE_BOOL,
-        CARRIED,
+        RUN,
         "false",
         "Run scripts under the path as written, symbolic links included.",
         since="2.4.3",
@@ -256,7 +259,7 @@ DAEMON = (
     leaf(
         "set_supplementary_groups",
         MAYBE_BOOL,
-        CARRIED,
+        RUN,
         "false",
         "Scripts get the supplementary groups of their user.",
         since="2.4.3",
@@ -264,24 +267,24 @@ DAEMON = (
     leaf(
         "max_auto_priority",
         Optional(INT(-1, 99), 99),
-        CARRIED,
+        RUN,
         "0 (off, with a notice)",
         "How far a late process may raise its own scheduling priority.",
     ),
     leaf(
         "min_auto_priority_delay",
         UINT(1, 10000000),
-        CARRIED,
+        RUN,
         "1000000",
         "Lateness from which scheduling priority is raised.",
         unit="us",
         missing=IGNORED,
     ),
-    leaf("umask", UMASK, CARRIED, "0177", "File mode creation mask."),
+    leaf("umask", UMASK, RUN, "0177", "File mode creation mask."),
     leaf(
         "random_seed",
         UINT(),
-        CARRIED,
+        RUN,
         "the current time",
         "Start of the random numbers (`${_RANDOM}`, timers).",
     ),
@@ -394,7 +397,7 @@ ROOT_SETTINGS = (
     leaf(
         "child_wait_time",
         UINT(),
-        CARRIED,
+        RUN,
         "5",
         "How long the parent waits for its children to end.",
         unit="seconds",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -45,6 +46,30 @@ REPLY_LOST = Refusal(errno.ENOBUFS, "the kernel's reply was lost")
 _SEQUENCE_LIMIT = 0x7FFFFFFF
 
 
+class Room(NamedTuple):
+    """A receive buffer that somebody asked for: octets, and whether past the system's limit (``rmem_max``)."""
+
+    octets: int
+    force: bool
+
+
+_rooms: dict[bool, Room] = {}
+_open: weakref.WeakSet[NetlinkSocket] = weakref.WeakSet()
+
+
+def receive_buffers(requests: Room | None, monitors: Room | None) -> None:
+    """What the sockets of this process have from now on, those that are open included: the ones for requests, and the ones that
+    subscribe to what happens. None: `RECEIVE_BUFFER`, past the limit where that is allowed.
+    """
+    wanted = {kind: room for kind, room in ((False, requests), (True, monitors)) if room is not None}
+    if wanted == _rooms:
+        return
+    _rooms.clear()
+    _rooms.update(wanted)
+    for sock in _open:
+        sock.make_room()
+
+
 class Request(NamedTuple):
     """A message to send, without header: message type, flags besides NLM_F_REQUEST, payload."""
 
@@ -64,7 +89,8 @@ class NetlinkSocket:
         self._socket = socket.socket(socket.AF_NETLINK, kind, protocol)
         try:
             grow(self._socket, SO_SNDBUFFORCE, socket.SO_SNDBUF, SEND_BUFFER)
-            grow(self._socket, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            self._monitors = groups != 0
+            self.make_room()
             for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK):
                 try:
                     self._socket.setsockopt(SOL_NETLINK, option, 1)
@@ -78,11 +104,23 @@ class NetlinkSocket:
             self._socket.close()
             raise
         self._sequence = 0
+        _open.add(self)
+
+    def make_room(self) -> None:
+        """Set the receive buffer as `receive_buffers` was told."""
+        room = _rooms.get(self._monitors)
+        if room is None:
+            grow(self._socket, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        elif room.force:
+            grow(self._socket, SO_RCVBUFFORCE, socket.SO_RCVBUF, room.octets)
+        else:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room.octets)
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
     def close(self) -> None:
+        _open.discard(self)
         self._socket.close()
 
     def execute(self, requests: Sequence[Request]) -> list[Refusal | None]:
