@@ -22,7 +22,7 @@ _krun() {
     esac
     if [[ $cur == -* ]]; then
         case $command in
-            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --debug --memory-debug --drain --audit --max-scripts --record --hello --metrics --control-group --budget --version" -- "$cur") ;;
+            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --debug --memory-debug --drain --audit --max-scripts --record --hello --metrics --control-group --budget --check-start --version" -- "$cur") ;;
         esac
         return
     fi

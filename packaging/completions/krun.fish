@@ -14,5 +14,6 @@ complete -c krun -l hello -x -d 'how often each process must show that its event
 complete -c krun -l metrics -x -d 'serve metrics for Prometheus: unix:/PATH, 127.0.0.1:9650 or [::1]:9650; nothing but a unix socket or the loopback [off]'
 complete -c krun -l control-group -x -d 'members of this group may look: krunctl status, top, explain, events, overlays, metrics, plan; changing anything takes root [nobody]'
 complete -c krun -l budget -x -d 'how long one piece of work may keep a process (vrrp, check, script, metrics) from everything else before it is reported, as in check=50ms; may be given several times [vrrp=20ms check=100ms, others 250ms]'
+complete -c krun -l check-start -d 'say as one line of JSON whether this program could go on with what runs with this run directory, touch nothing, and end'
 complete -c krun -l version -d 'show program\'s version number and exit'
 complete -c krun -F

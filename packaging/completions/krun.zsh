@@ -18,6 +18,7 @@ _krun() {
         '--metrics=[serve metrics for Prometheus\: unix\:/PATH, 127.0.0.1\:9650 or \[\:\:1\]\:9650; nothing but a unix socket or the loopback \[off\]]:WHERE: ' \
         '--control-group=[members of this group may look\: krunctl status, top, explain, events, overlays, metrics, plan; changing anything takes root \[nobody\]]:GROUP: ' \
         '--budget=[how long one piece of work may keep a process (vrrp, check, script, metrics) from everything else before it is reported, as in check=50ms; may be given several times \[vrrp=20ms check=100ms, others 250ms\]]:PROCESS=T: ' \
+        '--check-start[say as one line of JSON whether this program could go on with what runs with this run directory, touch nothing, and end]' \
         '--version[show program'\''s version number and exit]' \
         '1:IR.json:_files'
 }

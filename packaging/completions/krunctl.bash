@@ -4,7 +4,7 @@ _krunctl() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            status|reload|plan|confirm|undo|facts|events|top|explain|metrics|memory|record|replay|set|unset|overlays|stop) command=${COMP_WORDS[i]}; break ;;
+            status|reload|plan|confirm|undo|facts|events|top|explain|metrics|memory|record|replay|set|unset|overlays|upgrade|stop) command=${COMP_WORDS[i]}; break ;;
         esac
     done
     if [[ $cur == "=" ]]; then
@@ -50,13 +50,14 @@ _krunctl() {
             set) mapfile -t COMPREPLY < <(compgen -W "--help --weight --for --reason --json" -- "$cur") ;;
             unset) mapfile -t COMPREPLY < <(compgen -W "--help --json" -- "$cur") ;;
             overlays) mapfile -t COMPREPLY < <(compgen -W "--help --json" -- "$cur") ;;
+            upgrade) mapfile -t COMPREPLY < <(compgen -W "--help" -- "$cur") ;;
             stop) mapfile -t COMPREPLY < <(compgen -W "--help" -- "$cur") ;;
             "") mapfile -t COMPREPLY < <(compgen -W "--help --run-dir --version" -- "$cur") ;;
         esac
         return
     fi
     if [[ -z $command ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "status reload plan confirm undo facts events top explain metrics memory record replay set unset overlays stop" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "status reload plan confirm undo facts events top explain metrics memory record replay set unset overlays upgrade stop" -- "$cur")
         return
     fi
     case $command in

@@ -75,5 +75,7 @@ complete -c krunctl -n '__fish_seen_subcommand_from unset' -l json -d 'the resul
 complete -c krunctl -n __fish_use_subcommand -a overlays -d 'list what `krunctl set` began and has not ended'
 complete -c krunctl -n '__fish_seen_subcommand_from overlays' -s h -l help -d 'show this help message and exit'
 complete -c krunctl -n '__fish_seen_subcommand_from overlays' -l json -d 'the list as JSON'
+complete -c krunctl -n __fish_use_subcommand -a upgrade -d 'replace the running krun by the program that is installed now: nobody outside notices, state and deadlines stay'
+complete -c krunctl -n '__fish_seen_subcommand_from upgrade' -s h -l help -d 'show this help message and exit'
 complete -c krunctl -n __fish_use_subcommand -a stop -d 'stop in order: priority-0 adverts, addresses and services removed'
 complete -c krunctl -n '__fish_seen_subcommand_from stop' -s h -l help -d 'show this help message and exit'

@@ -31,6 +31,7 @@ _krunctl() {
                 'set:give a real server another weight for a while'
                 'unset:end what `krunctl set` began'
                 'overlays:list what `krunctl set` began and has not ended'
+                'upgrade:replace the running krun by the program that is installed now: nobody outside notices, state and deadlines stay'
                 'stop:stop in order: priority-0 adverts, addresses and services removed'
             )
             _describe command commands
@@ -163,6 +164,11 @@ _krunctl() {
                         '-h[show this help message and exit]' \
                         '--help[show this help message and exit]' \
                         '--json[the list as JSON]'
+                    ;;
+                upgrade)
+                    _arguments -s \
+                        '-h[show this help message and exit]' \
+                        '--help[show this help message and exit]'
                     ;;
                 stop)
                     _arguments -s \

@@ -114,6 +114,11 @@ def parser() -> argparse.ArgumentParser:
         help="how long one piece of work may keep a process (vrrp, check, script, metrics) from everything else before it is reported, as in"
         " check=50ms; may be given several times [vrrp=20ms check=100ms, others 250ms]",
     )
+    p.add_argument(
+        "--check-start",
+        action="store_true",
+        help="say as one line of JSON whether this program could go on with what runs with this run directory, touch nothing, and end",
+    )
     p.add_argument("--version", action="version", version=f"krun {__version__}")
     return p
 
@@ -191,17 +196,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     from kir.codec import Document, IrError
     from krun.parent.beginning import begin, read
+    from krun.parent.legacy import received
     from krun.parent.store import Store
 
+    legacy = received()
     given: Document | IrError
     store = Store(options.run_dir.absolute())
     try:
         given = read(options.ir)
     except IrError as error:
-        if not store.file.exists():  # else an earlier krun may have left something to go on with
+        if (
+            not options.check_start and not store.file.exists()
+        ):  # else an earlier krun may have left something to go on with
             _complain(str(error))
             return UNUSABLE
         given = error
+    if options.check_start:
+        from krun.parent import checkstart
+
+        return checkstart.run(options.ir, given, store.folder, options.kernel)
 
     from krun import logs
     from krun.control.server import sun_path_problem
@@ -247,7 +260,9 @@ def _run(options: argparse.Namespace) -> int:
             max_scripts=options.max_scripts,
             budgets_us=dict(options.budget),
         )
-        supervisor = Supervisor(begun, settings, store, periods=Periods(hello=options.hello / 1e6))
+        supervisor = Supervisor(
+            begun, settings, store, periods=Periods(hello=options.hello / 1e6), legacy=legacy
+        )
         del begun, given  # the first IR is not kept for life
         return supervisor.run()
     finally:

@@ -59,7 +59,7 @@ class Krun:
     ``folder`` gets the configuration, the IR, the log and the run directory (a short path: sockets live
     there). A second start in the same folder is a restart on the same run directory. ``respawn``: a supervisor starts it again so many
     seconds after it ended other than in order, with a larger share of a busy processor, as ``Restart=always``, ``RestartSec`` and
-    ``CPUWeight`` do; then `pid` is not that of ``process``.
+    ``CPUWeight`` do; then `pid` is not that of ``process``. ``program``: what is run in place of the installed krun.
     """
 
     kind = "krun"
@@ -73,6 +73,7 @@ class Krun:
         options: Sequence[str] = (),
         ir: Path | None = None,
         respawn: float | None = None,
+        program: Path | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.namespace = namespace
@@ -80,7 +81,13 @@ class Krun:
         self.run_dir = folder / "run"
         self.log = folder / "krun.log"
         self.ir = build(text, folder) if ir is None else ir
-        argv = [*KRUN, str(self.ir), "--run-dir", str(self.run_dir), *options]
+        argv = [
+            *(KRUN if program is None else [str(program)]),
+            str(self.ir),
+            "--run-dir",
+            str(self.run_dir),
+            *options,
+        ]
         if respawn is not None:
             # sched(7): where sessions share a processor by autogroups, nice(1) counts only inside one of them.
             share = "{ echo -12 > /proc/self/autogroup; } 2>/dev/null"

@@ -12,7 +12,7 @@ from pathlib import Path
 from kir import __version__
 from krun.control import hand
 from krun.control.client import NoDaemonError, ask
-from krun.control.commands import explain, memory, metrics, record, replay, top
+from krun.control.commands import explain, memory, metrics, record, replay, top, upgrade
 from krun.control.duration import clock, parse_us
 from krun.control.framing import Message
 
@@ -109,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
     record.add(commands)
     replay.add(commands)
     hand.add(commands)
+    upgrade.add(commands)
     commands.add_parser("stop", help="stop in order: priority-0 adverts, addresses and services removed")
     return p
 
@@ -315,6 +316,7 @@ _COMMANDS: dict[str, Callable[[Path, argparse.Namespace], int]] = {
     "memory": memory.run,
     "record": record.run,
     "replay": replay.run,
+    "upgrade": upgrade.run,
     "stop": _stop,
     **hand.COMMANDS,
 }

@@ -13,7 +13,7 @@ PREFIX = "told "
 
 
 class Keeper(Protocol):
-    """What is needed of `krun.parent.promises.PromiseSender`."""
+    """What is needed of `krun.parent.promises.PromiseWriter`."""
 
     def promise(self, key: str, value: bytes) -> None: ...
 

@@ -11,6 +11,7 @@ from krun.loop.books import Books
 from krun.loop.reactor import Reactor
 from krun.parent.children import STOP_ORDER, maker, needed
 from krun.parent.handover import part
+from krun.parent.legacy import Heir
 from krun.parent.periods import Periods
 from krun.parent.shell import Make
 from krun.parent.slot import Settings, Slot
@@ -48,15 +49,20 @@ class Crew:
         self._periods = periods
         self._changed = changed
         self._retired: list[Slot] = []
+        self.strangers: dict[int, Callable[[int], None]] = {}
+        """Who hears of the end of a process that is no child, by its pid."""
         self._stop_at = 0.0
         self._ended: Callable[[], None] | None = None
         self._last: Callable[[Callable[[], None]], None] | None = None
 
-    def add(self, name: str, make: Make, document: Document) -> Slot:
-        """Fork the child ``name`` to run its part of ``document``."""
+    def add(self, name: str, make: Make, document: Document, heir: Heir | None = None) -> Slot:
+        """Fork the child ``name`` to run its part of ``document``; in place of ``heir``, where there is one."""
         slot = Slot(name, make, self._loop, self._settings, self._periods, self._changed)
         self.slots[name] = slot
-        slot.start(part(name, document.config), document.digest)
+        if heir is None:
+            slot.start(part(name, document.config), document.digest)
+        else:
+            slot.succeed(part(name, document.config), document.digest, heir)
         return slot
 
     def add_aside(self, name: str, make: Make) -> None:
@@ -101,6 +107,8 @@ class Crew:
                 return
             slot = next((s for s in (*self.everyone, *self._retired) if s.pid == pid), None)
             if slot is None:
+                if not os.WIFSTOPPED(status) and (heard := self.strangers.pop(pid, None)) is not None:
+                    heard(status)
                 continue
             if os.WIFSTOPPED(status):
                 slot.suspended_by_signal()

@@ -12,6 +12,7 @@ from krun.loop.events import EventLoop
 from krun.parent import sdnotify
 from krun.parent.crew import Crew
 from krun.parent.hooks import PATIENCE_S, Hook
+from krun.parent.legacy import Heir
 from krun.parent.periods import Periods
 from krun.parent.slot import Settings, Slot
 
@@ -39,14 +40,28 @@ class Lifetime:
         self._config = config
         self._waits: Callable[[], None] | None = None
         self._hook: Hook | None = None
+        self._heirs: dict[str, Heir] = {}
 
     @property
     def starting(self) -> bool:
         """The startup script is not over: the children do not run yet."""
         return self._waits is not None
 
-    def begin(self, names: Sequence[str], document: Document, started: Callable[[], None]) -> None:
-        """Fork the children ``names``, after the startup script where there is one; then call ``started``."""
+    def begin(
+        self,
+        names: Sequence[str],
+        document: Document,
+        started: Callable[[], None],
+        *,
+        heirs: dict[str, Heir] | None = None,
+        going_on: bool = False,
+    ) -> None:
+        """Fork the children ``names``, after the startup script where there is one; then call ``started``.
+
+        ``heirs``: those that are to be succeeded rather than begun; they are taken out of it. ``going_on``: krun was there a moment ago,
+        and its adverts are waited for: this is no start, and has no script.
+        """
+        self._heirs = {} if heirs is None else heirs
         script = document.config.global_defs.startup_script
 
         def others() -> None:
@@ -56,6 +71,9 @@ class Lifetime:
                     self._fork(name, document)
             started()
 
+        if script is not None and going_on:
+            log.info("startup script not run: krun goes on where it was a moment ago")
+            script = None
         if script is None:
             others()
             return
@@ -66,7 +84,7 @@ class Lifetime:
         """As soon as its modules are there: what the next one needs is not to keep an instance from its adverts."""
         make = self._crew.make(name)
         gc.freeze()  # children share these pages; a collection in one of them would copy them
-        self._crew.add(name, make, document)
+        self._crew.add(name, make, document, self._heirs.pop(name, None))
 
     def child_changed(self, slot: Slot) -> None:
         """A child came up, or went into back-off."""

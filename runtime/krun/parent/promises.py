@@ -21,6 +21,7 @@ import msgspec
 
 from kir.model import Config
 from krun.parent import region
+from krun.parent.periods import master_down_s
 from krun.parent.region import Head, Left, RegionError
 
 log = logging.getLogger("krun.parent")
@@ -95,11 +96,13 @@ class PromiseWriter:
 class PromiseStore:
     """The parent's side: the memory of the child ``name``, in ``folder`` where that is possible. ``size``: for how many octets to begin with.
 
+    ``fd``: the memory that this process had before it replaced itself (`krun.parent.legacy`).
+
     `problem`: why a killed parent would forget it. `void`: why what an earlier krun left does not count; `taken_over_us`: how old it
     was, where it does.
     """
 
-    def __init__(self, name: str, folder: Path, size: int = 0) -> None:
+    def __init__(self, name: str, folder: Path, size: int = 0, fd: int = -1) -> None:
         self.name = name
         self.problem = ""
         self.void = ""
@@ -110,7 +113,9 @@ class PromiseStore:
         """What it said of itself beside that (`say`), until somebody takes it away."""
         self._path = folder / f"{name}.promises"
         self._place = region.here()
-        self.fd = self._named(size)
+        self.fd = self._adopted(fd) if fd >= 0 else -1
+        if self.fd < 0:
+            self.fd = self._named(size)
 
     @property
     def file(self) -> Path | None:
@@ -191,6 +196,17 @@ class PromiseStore:
             )
             return _nameless(self.name, size)
 
+    def _adopted(self, fd: int) -> int:
+        try:
+            region.check(fd, self.name, self._place)
+        except (RegionError, OSError) as error:
+            os.close(fd)
+            self._is_void(str(error))
+            return -1
+        if not _names(self._path, fd):
+            self.problem = f"{self._path}: is not there; the memory has no name"
+        return fd
+
     def _earlier(self) -> int:
         """The file of an earlier krun, with no process left that writes to it; -1 where there is none that counts."""
         try:
@@ -235,6 +251,22 @@ def forget(folder: Path, names: frozenset[str]) -> None:
     for path in folder.glob("*.promises"):
         if path.name.removesuffix(".promises") not in names:
             path.unlink(missing_ok=True)
+
+
+def fresh(folder: Path, config: Config) -> bool:
+    """Whether a VRRP process of an earlier krun was alive so lately that peers may still wait for its next advert."""
+    try:
+        fd = os.open(folder / "vrrp.promises", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        found = region.check(fd, "vrrp", region.here())
+    except (RegionError, OSError):
+        return False
+    finally:
+        os.close(fd)
+    age_us = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000 - found.alive_boottime_us
+    return 0 <= age_us < max((master_down_s(i) for i in config.vrrp_instances), default=0.0) * 1e6
 
 
 def _nameless(name: str, size: int) -> int:

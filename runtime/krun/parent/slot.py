@@ -24,6 +24,7 @@ from krun.loop.reactor import Reactor
 from krun.parent import alive, privileges, scheduling, shell
 from krun.parent.backoff import Backoff
 from krun.parent.context import ChildContext
+from krun.parent.legacy import Heir
 from krun.parent.periods import Periods, hello_period
 from krun.parent.placing import Placing
 from krun.parent.promises import PromiseStore, expected, pair
@@ -32,6 +33,9 @@ from krun.parent.watchdog import Watchdog
 from krun.parent.witness import Witness
 
 log = logging.getLogger("krun.parent")
+
+LEAVE_S = 1.5
+"""How long a process that is to make room for its successor may take."""
 
 State = Literal["starting", "running", "waiting", "stopping", "ended"]
 
@@ -103,6 +107,7 @@ class Slot:
         self._continued_at = float("-inf")
         self._deaths = 0
         self._reason = ""
+        self._leaving = False
         self.conversation = Conversation(loop, settings.run_dir.child_socket(name))
 
     def books(self) -> Books:
@@ -122,6 +127,18 @@ class Slot:
         if self.promises is None:
             self.promises = PromiseStore(self.name, self._settings.run_dir.path, expected(config))
         self._fork()
+
+    def succeed(self, config: Config, digest: str, heir: Heir) -> None:
+        """Replace the process that this one left to itself when it replaced itself: that one ends now, and is succeeded at once."""
+        self.config, self.digest = config, digest
+        self.promises = PromiseStore(self.name, self._settings.run_dir.path, expected(config), heir.region)
+        self.pid, self.since, self.state = heir.pid, time.time(), "starting"
+        self._born_at = self._loop.time()
+        self._leaving = True
+        os.close(heir.channel)
+        self._retry = self._loop.call_later(
+            LEAVE_S, lambda: self.kill("it did not make room for its successor in time")
+        )
 
     def _fork(self) -> None:
         self._retry = None
@@ -256,6 +273,13 @@ class Slot:
         return self._loop.time() - self._watchdog.last_answer
 
     @property
+    def heir(self) -> Heir | None:
+        """What is handed on where this process replaces itself; None while there is nothing."""
+        if self.state != "running" or not self.pid or self._channel is None or self.promises is None:
+            return None
+        return Heir(self.pid, self._channel.fileno(), self.promises.fd)
+
+    @property
     def neglected(self) -> str:
         """Why nobody watches over this place as one should; empty where somebody does. For the service manager's watchdog: a parent whose
         loop turns, but that asks its children nothing, is as good as none.
@@ -264,6 +288,8 @@ class Slot:
             return ""
         if not self.pid:
             return "" if self._retry is not None else "there is no process, and no start is planned"
+        if self._leaving:
+            return ""
         if self._watchdog is None:
             return "nobody says hello to it"
         idle = self._watchdog.idle_too_long(self._periods.start + 5.0)
@@ -306,6 +332,13 @@ class Slot:
     def reaped(self, status: int) -> None:
         """The process ended with ``status`` as waitpid(2) has it."""
         pid, self.pid = self.pid, 0
+        if self._leaving:
+            self._leaving = False
+            self.problem = ""
+            if self._retry is not None:
+                self._retry.cancel()
+            self._fork()
+            return
         kept = self.promises
         assert kept is not None
         if self._channel is not None:
@@ -368,6 +401,9 @@ class Slot:
 
     def stop(self, budget: float, done: Callable[[], None]) -> None:
         """Orderly stop within ``budget`` seconds, then SIGKILL; ``done`` when the process is gone."""
+        if self._leaving:  # what it left is in the kernel: only its successor can take that down
+            self._loop.call_later(0.02, lambda: self.stop(budget, done))
+            return
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None

@@ -148,6 +148,17 @@ class Store:
             return False
         return True
 
+    def look(self) -> Kept | None:
+        """What is there, without a change to it; None: nothing. Raises `StoreError` where that cannot be used."""
+        try:
+            return _decode(_read(self.file, self._limit + _HEAD_LIMIT))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{self.file}: {error.strerror or error}") from None
+        except StoreError as error:
+            raise StoreError(f"{self.file}: {error}") from None
+
     def get(self, reference: Reference) -> Document:
         """The IR that ``reference`` means. Raises `StoreError`."""
         path = self._place(reference.digest)

@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -30,16 +30,18 @@ from krun.control.server import Answer, ControlServer, listen
 from krun.loop.books import Books
 from krun.loop.memory import settle
 from krun.loop.reactor import Reactor
+from krun.parent import upgrade
 from krun.parent.accounting import Gathering
 from krun.parent.around import Around
 from krun.parent.beginning import Beginning
 from krun.parent.children import maker, needed, preload
 from krun.parent.crew import ASIDE_STOP_S, Crew
+from krun.parent.legacy import Heir, Legacy
 from krun.parent.lifetime import Lifetime
 from krun.parent.overlays import Overlays
 from krun.parent.own import Own
 from krun.parent.periods import Periods
-from krun.parent.promises import forget
+from krun.parent.promises import forget, fresh
 from krun.parent.reloads import Reloads
 from krun.parent.report import collect, gather, remembered, running
 from krun.parent.requests import Wanted, time_to_confirm, time_to_drain
@@ -47,6 +49,7 @@ from krun.parent.service import Service
 from krun.parent.shell import Make
 from krun.parent.slot import Settings, Slot
 from krun.parent.store import Store
+from krun.parent.upgrade import Upgrade
 
 log = logging.getLogger("krun.parent")
 
@@ -67,7 +70,9 @@ PARENT_SIGNALS = (
 
 
 class Supervisor:
-    """``krun``'s parent process. ``make`` finds the class of a child by name, ``need`` the children of a configuration."""
+    """``krun``'s parent process. ``make`` finds the class of a child by name, ``need`` the children of a
+    configuration. ``legacy``: what this process had before it replaced itself.
+    """
 
     def __init__(
         self,
@@ -78,6 +83,7 @@ class Supervisor:
         periods: Periods | None = None,
         make: Callable[[str], Make] = maker,
         need: Callable[[Config], tuple[str, ...]] = needed,
+        legacy: Legacy | None = None,
     ) -> None:
         settings = dataclasses.replace(settings, overlays=lambda: store.kept.overlays)
         self._begun: Beginning | None = begun
@@ -116,6 +122,8 @@ class Supervisor:
         self._stop_answers: list[Answer] = []
         self._said_ready = False
         self._ring = Ring("krun")
+        self._legacy = legacy
+        self._upgrade = Upgrade(self._loop, self._heirs, self._no_upgrade, self._crew.strangers)
         self._access = Access(os.geteuid(), settings.control_group)
         self._accounting = Gathering("krun", self._loop, self._books, debug=settings.memory_debug)
 
@@ -131,6 +139,8 @@ class Supervisor:
         loop.on_signal(signal.SIGHUP, lambda: self._reloads.ask(Wanted(self._reloads.path, "SIGHUP")))
         loop.on_signal(signal.SIGUSR1, self._dump)
         loop.on_signal(signal.SIGUSR2, self._dump_memory)
+        if self._legacy is not None:
+            upgrade.unblock()
         run_dir = self._settings.run_dir
         self._server = ControlServer(
             loop, listen(run_dir.control_socket, self._settings.control_group), self._request, peers=True
@@ -150,7 +160,12 @@ class Supervisor:
         )
         preload(self._settings.kernel)
         self._reloads.hold()
-        self._lifetime.begin(names, begun.document, self._children_begun)
+        going_on = self._legacy is not None or fresh(run_dir.path, begun.document.config)
+        heirs = self._take_legacy(names)
+        self._lifetime.begin(names, begun.document, self._children_begun, heirs=heirs, going_on=going_on)
+        for heir in heirs.values():  # the configuration does not need them any more
+            os.close(heir.channel)
+            os.close(heir.region)
         metrics = None if self._settings.metrics is None else _metrics(self._settings.metrics)
         gc.collect()
         gc.freeze()
@@ -179,6 +194,34 @@ class Supervisor:
         self._loop.call_later(READY_AT_MOST_S, self._say_ready)
         if not self._crew.slots:
             self._loop.call_later(0, self._say_ready)
+
+    def _take_legacy(self, names: Iterable[str]) -> dict[str, Heir]:
+        """What goes on until it is replaced; before the first is, all modules are there."""
+        legacy, self._legacy = self._legacy, None
+        if legacy is None:
+            return {}
+        log.info(
+            "krun %s goes on where krun %s was", __version__, legacy.release, extra=event("krun.upgraded")
+        )
+        for name in names:
+            self._crew.make(name)
+        return dict(legacy.children)
+
+    def _heirs(self) -> dict[str, Heir]:
+        return {name: heir for name, slot in self._crew.slots.items() if (heir := slot.heir) is not None}
+
+    def _no_upgrade(self) -> str:
+        """Why there can be no upgrade now; empty where there can."""
+        waiting = [slot.name for slot in self._crew.slots.values() if slot.heir is None]
+        if self._stopping:
+            return "krun is stopping"
+        if self._reloads.busy:
+            return "a reload is under way"
+        if self._store.problem:
+            return f"what must survive cannot be stored: {self._store.problem}"
+        if waiting:
+            return f"not all processes run: {', '.join(waiting)}"
+        return ""
 
     def _changed(self, slot: Slot) -> None:
         self._lifetime.child_changed(slot)
@@ -253,6 +296,8 @@ class Supervisor:
             self._overlays.set(request, answer)
         elif operation == "unset":
             self._overlays.unset(request, answer)
+        elif operation == "upgrade":
+            self._upgrade.ask(answer)
         elif operation == "stop":
             self._stop_answers.append(answer)
             self._stop("krunctl stop")

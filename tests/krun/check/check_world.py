@@ -323,7 +323,7 @@ class World:
         self.child._table.cost = lambda: 0  # the test's machine may be as slow as it likes
         self.loop.turn()
 
-    # As a PromiseSender.
+    # As a PromiseWriter.
 
     def promise(self, name: str, value: bytes) -> None:
         self.promised[name] = value

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from parent_world import wait_for
+from parent_world import config, wait_for
 
 from krun.loop.clock import now_us
 from krun.parent import region
-from krun.parent.promises import PromiseStore, PromiseWriter, forget
+from krun.parent.promises import PromiseStore, PromiseWriter, forget, fresh
 from krun.parent.region import RegionError, Writer, here
 
 
@@ -262,6 +262,20 @@ def test_those_that_nobody_keeps_true_are_removed(tmpfs: Path) -> None:
         os.close(PromiseStore(name, tmpfs).fd)
     forget(tmpfs, frozenset({"vrrp"}))
     assert [path.name for path in tmpfs.iterdir()] == ["vrrp.promises"]
+
+
+def test_a_krun_that_was_there_a_moment_ago_goes_on(tmpfs: Path) -> None:
+    """Then peers wait for its adverts, and no startup script may keep them waiting."""
+    quick, slow = config(advert_int_us=10_000), config(advert_int_us=1_000_000)
+    assert not fresh(tmpfs, slow)
+    store = PromiseStore("vrrp", tmpfs)
+    assert not fresh(tmpfs, slow), "nobody has been alive yet"
+    PromiseWriter(store.fd).alive(now_us())
+    assert fresh(tmpfs, slow)
+    time.sleep(0.05)
+    assert not fresh(tmpfs, quick)
+    assert not fresh(tmpfs, config(vrrp=False))
+    store.close()
 
 
 def test_on_a_disk_the_memory_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
