@@ -1,32 +1,34 @@
-"""Reading an IR for a runtime that reads the next one soon: without origins, and with all that did not change taken from the last one.
+"""Reading an IR for a runtime that reads the next one soon: without origins, its virtual servers on a shelf, those that did not change
+taken from the last one.
 
 A document of 30,000 real servers has 55 MB, of which a reload changes a line. So it is read in blocks and never held as a whole, up to
-the origins, which are the end of it; each virtual server's text is known by a hash, and one that was read before is the object that it
-was made into then. What comes out is what `kir.codec.load_path` would read, but for the origins: the digest is that of the content.
+the origins, which are the end of it; each virtual server's text is known by a hash, and one that was read before is not read again
+(`kir.shelf`). What comes out is what `kir.codec.load_path` would read, but for the origins: the digest is that of the content.
 
-The blocks are cut by the lines that `kir.codec.dumps` writes, which no text inside a string can look like. A document that is written
-otherwise, or is not as it should be, is read by `kir.codec.load_path`, with all of its words for what is wrong. Of the
-origins only the end is looked at: a document that was cut off is no document.
+Two layouts are cut: that of `kir.codec.dumps`, by lines that no text inside a string can look like, and that of `dump`, a virtual server a
+line. A document that is written otherwise, or is not as it should be, is read by `kir.codec.load_path`, with all of its words for
+what is wrong. Of the origins only the end is looked at: a document that was cut off is no document.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator
 from io import RawIOBase
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
 from kir import codec
 from kir import features as feature_names
-from kir.canonical import canonical, canonical_digest, canonical_server, in_order
-from kir.codec import Document, Envelope, Piece
-from kir.model import VirtualServer
+from kir.canonical import canonical, canonical_digest
+from kir.codec import Document, Envelope, IrError
+from kir.shelf import Builder, Shelf, shelve, with_shelf
 from kir.versions import CURRENT
 
-BLOCK = 1 << 20
+BLOCK = 1 << 16
+"""How much is read at once. What is larger than 128 kB the C library takes from the kernel anew, page by page, each time (mallopt(3))."""
 LARGEST_PIECE = 16 << 20
 """A virtual server with more text than this, or anything else between two cuts, is left to `kir.codec`."""
 
@@ -37,8 +39,14 @@ _END = _CLOSE + b"\n  ]"
 _LAST = b"\n}\n"
 _ORIGINS = b',\n "origins": '
 
+_LINED_BEGIN = b'"virtual_servers":[\n'
+_LINED_BETWEEN = b",\n"
+_LINED_END = b"\n]"
+_LINED_LAST = b"\n]}}\n"
+_OPEN = b"{\n"
+"""How a document begins that is laid out as `kir.codec.dumps` does it."""
+
 _envelope = msgspec.json.Decoder(Envelope)
-_server = msgspec.json.Decoder(VirtualServer)
 
 
 class _Other(Exception):  # noqa: N818 - not wrong, only written in another way
@@ -48,68 +56,115 @@ class _Other(Exception):  # noqa: N818 - not wrong, only written in another way
 def load_path(path: str | Path, last: Document | None = None) -> Document:
     """Read the document at ``path``. ``last``: one that was read by this function before. Raises `kir.codec.IrError`."""
     found = None
+    known = cast("object", last.config.virtual_servers) if last is not None else None
     try:
         file = Path(path)
         if file.is_file():
             with file.open("rb", buffering=0) as stream:
-                found = _read(stream, last.pieces if last is not None else {})
-    except (_Other, EOFError, OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+                found = _read(stream, Builder(known if isinstance(known, Shelf) else None))
+    except (_Other, EOFError, OSError, ValueError, msgspec.MsgspecError, RecursionError):
         pass
-    return found if found is not None else codec.load_path(path)
+    return found if found is not None else shelved(codec.load_path(path))
 
 
-def _read(stream: RawIOBase, known: Mapping[bytes, Piece]) -> Document | None:
-    stream.seek(-len(_LAST), os.SEEK_END)
-    if stream.read(len(_LAST)) != _LAST:
+def shelved(document: Document) -> Document:
+    """``document`` with its virtual servers on a shelf, without its origins. Raises `kir.codec.IrError` where there is no room for them."""
+    try:
+        shelf = shelve(document.config.virtual_servers)
+    except OSError as error:
+        raise IrError(f"no room for the virtual servers: {error.strerror or error}") from None
+    return Document(
+        config=with_shelf(document.config, shelf),
+        digest=document.digest,
+        version=document.version,
+        features=document.features,
+    )
+
+
+def dump(document: Document) -> Iterator[bytes]:
+    """The document in blocks: canonical JSON in which each virtual server has a line, as any reader of the IR takes it. The second block is
+    the first of the virtual servers.
+    """
+    shelf = shelve(document.config.virtual_servers)
+    rest = Envelope(
+        kir=CURRENT,
+        features=list(document.features),
+        digest=document.digest,
+        config=with_shelf(document.config, shelf),
+    )
+    head = msgspec.structs.replace(rest, config=msgspec.structs.replace(rest.config, virtual_servers=()))
+    fields = msgspec.json.decode(msgspec.json.encode(head), type=dict[str, msgspec.Raw])
+    config = msgspec.json.decode(fields["config"], type=dict[str, msgspec.Raw])
+    del config["virtual_servers"], fields["origins"], fields["config"]
+    start = msgspec.json.encode(fields)[:-1] + b',"config":' + msgspec.json.encode(config)[:-1] + b","
+    if not len(shelf):
+        yield start + b'"virtual_servers":[]}}\n'
+        return
+    yield start + _LINED_BEGIN
+    waiting: list[bytes] = []
+    size = 0
+    for number, text in enumerate(shelf.texts()):
+        waiting += (_LINED_BETWEEN, text) if number else (text,)
+        size += len(text)
+        if size >= BLOCK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting) + _LINED_LAST
+
+
+def servers_at(path: Path) -> int | None:
+    """Where in a file that `dump` wrote the virtual servers begin; None where that is not so. Raises OSError."""
+    with path.open("rb", buffering=0) as stream:
+        head, found, _ = (stream.read(BLOCK) or b"").partition(_LINED_BEGIN)
+    return len(head) + len(found) if found else None
+
+
+def _read(stream: RawIOBase, builder: Builder) -> Document | None:
+    begins = stream.read(len(_OPEN))
+    pretty = begins == _OPEN
+    last = _LAST if pretty else _LINED_LAST
+    stream.seek(-len(last), os.SEEK_END)
+    if stream.read(len(last)) != last:
         raise _Other  # cut off, perhaps where nobody looks
     stream.seek(0)
-    head, begun, rest = _until(stream, b"", _BEGIN)
+    head, begun, rest = _until(stream, b"", _BEGIN if pretty else _LINED_BEGIN)
     if not begun:
         raise _Other
-    pieces: dict[bytes, Piece] = {}
-    rest = _servers(stream, rest, known, pieces)
-    tail, cut, _ = _until(stream, rest, _ORIGINS)
-    text = head + _BEGIN + b"]" + tail + (b"}" if cut else b"")
+    if pretty:
+        rest = _servers(stream, rest, builder, _BETWEEN, _CLOSE, _END)
+        tail, cut, _ = _until(stream, rest, _ORIGINS)
+    else:
+        rest = _servers(stream, rest, builder, _LINED_BETWEEN, b"", _LINED_END)
+        (tail, _, _), cut = _until(stream, rest, _ORIGINS), b""
+    shelf = builder.done()
+    text = head + (_BEGIN if pretty else _LINED_BEGIN) + b"]" + tail + (b"}" if cut else b"")
     envelope = _envelope.decode(text)
     if envelope.kir != CURRENT or not feature_names.ALL.keys() >= set(envelope.features):
         return None
     rest_of_it = canonical(envelope.config)
-    servers = in_order(server for server, _ in pieces.values())
-    clean = msgspec.structs.replace(rest_of_it, virtual_servers=servers)
+    clean = with_shelf(rest_of_it, shelf)
     if envelope.digest != canonical_digest(clean):
         return None
     return Document(
         config=clean,
         digest=envelope.digest,
-        features=tuple(
-            sorted({*feature_names.needed(rest_of_it), *(f for _, used in pieces.values() for f in used)})
-        ),
-        pieces=pieces,
+        features=tuple(sorted({*feature_names.needed(rest_of_it), *shelf.features()})),
     )
 
 
 def _servers(
-    stream: RawIOBase, rest: bytes, known: Mapping[bytes, Piece], pieces: dict[bytes, Piece]
+    stream: RawIOBase, rest: bytes, builder: Builder, between: bytes, close: bytes, end_mark: bytes
 ) -> bytes:
-    """Read the virtual servers into ``pieces``; returns what was read of the text after them."""
+    """Put the virtual servers on the shelf; returns what was read of the text after them."""
     while True:
-        end = rest.find(_END)
-        texts = (rest if end < 0 else rest[:end]).split(_BETWEEN)
+        end = rest.find(end_mark)
+        texts = (rest if end < 0 else rest[:end]).split(between)
         unfinished = texts.pop() if end < 0 else b""
         for text in texts:
-            _add(text + _CLOSE, known, pieces)
+            builder.add(text + close)
         if end >= 0:
-            return rest[end + len(_END) :]
+            return rest[end + len(end_mark) :]
         rest = unfinished + _more(stream, len(unfinished))
-
-
-def _add(text: bytes, known: Mapping[bytes, Piece], pieces: dict[bytes, Piece]) -> None:
-    key = hashlib.blake2b(text, digest_size=16).digest()
-    piece = known.get(key)
-    if piece is None:
-        server = canonical_server(_server.decode(text))
-        piece = (server, frozenset(feature_names.of_server(server)))
-    pieces[key] = piece
 
 
 def _until(stream: RawIOBase, text: bytes, mark: bytes) -> tuple[bytes, bytes, bytes]:

@@ -76,7 +76,12 @@ def canonical(config: Config) -> Config:
 
 def in_order(servers: Iterable[VirtualServer]) -> tuple[VirtualServer, ...]:
     """Virtual servers that are canonical themselves, sorted as a canonical configuration has them."""
-    return tuple(sorted(servers, key=lambda v: (*map(service_key, v.services[:1]), v.name)))
+    return tuple(sorted(servers, key=server_order))
+
+
+def server_order(server: VirtualServer) -> tuple[Any, ...]:
+    """Where a canonical virtual server stands among others: by its first service, then by its name."""
+    return tuple(map(service_key, server.services[:1])), server.name
 
 
 def _instance(instance: VrrpInstance) -> VrrpInstance:
@@ -119,6 +124,8 @@ def canonical_server(server: VirtualServer) -> VirtualServer:
 
 
 _digest_encoder = msgspec.json.Encoder(order="sorted")
+encode_canonical = _digest_encoder.encode
+"""The canonical JSON of a piece of a canonical configuration, in one line."""
 
 
 def digest(config: Config) -> str:
@@ -138,12 +145,16 @@ def canonical_digest(config: Config) -> str:
     for number, name in enumerate(_FIELDS):
         text.update(f'{"," if number else "{"}"{name}":'.encode())
         value = getattr(config, name)
-        if not isinstance(value, tuple):
+        if isinstance(value, tuple):
+            texts: Iterable[bytes] = map(encode, value)
+        elif hasattr(value, "texts"):
+            texts = value.texts()  # a `kir.shelf.Shelf`
+        else:
             text.update(encode(value))
             continue
         text.update(b"[")
-        for position, item in enumerate(value):
-            text.update(b"," + encode(item) if position else encode(item))
+        for position, item in enumerate(texts):
+            text.update(b"," + item if position else item)
         text.update(b"]")
     text.update(b"}")
     return "sha256:" + text.hexdigest()

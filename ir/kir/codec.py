@@ -20,7 +20,7 @@ import msgspec
 from kir import features as feature_names
 from kir import onestep
 from kir.canonical import canonical, canonical_digest, raw_digest
-from kir.model import Config, VirtualServer
+from kir.model import Config
 from kir.versions import CURRENT, NotAnIrError, TooNewError, migrate
 
 MAX_BYTES = 1 << 30
@@ -68,19 +68,14 @@ class Envelope(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     origins: Origins = msgspec.field(default_factory=Origins)
 
 
-Piece = tuple[VirtualServer, frozenset[str]]
-"""A virtual server and the features that it needs, by the hash of its text."""
-
-
 class Document(msgspec.Struct):
-    """A loaded IR. ``version`` is the one that the file had; ``digest`` that of ``config`` in today's model. ``pieces``: for `kir.again`."""
+    """A loaded IR. ``version`` is the one that the file had; ``digest`` that of ``config`` in today's model."""
 
     config: Config
     digest: str
     version: str = CURRENT
     features: tuple[str, ...] = ()
     origins: Origins = msgspec.field(default_factory=Origins)
-    pieces: dict[bytes, Piece] = {}
 
 
 def document(config: Config, origins: Origins | None = None) -> Document:

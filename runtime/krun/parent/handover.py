@@ -1,26 +1,42 @@
-"""How a child is given a new configuration: what concerns it, and of the virtual servers only those that differ from what it has.
+"""How a child is given a new configuration: what concerns it, and of the virtual servers only what differs from what it has.
 
-The parent has both configurations at hand, so it is the one that compares; a child with 30,000 real servers then reads one virtual
-server where one weight changed.
+The parent has both configurations at hand as texts (`kir.shelf`), so it is the one that compares: of a virtual server with a changed weight
+a child reads that real server, and where the others stand in what it has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
-from kir.model import Config, VirtualServer
+from kir.model import Config, RealServer, VirtualServer
+from kir.shelf import Shelf, shelve, unshelved
+
+Raw = msgspec.Raw
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """A virtual server that is not as it was. ``real_servers``: those that it has, in order: where one stands in what was there before, or
+    the real server itself. ``virtual`` has none of its own.
+    """
+
+    virtual: VirtualServer
+    real_servers: list[int | RealServer]
 
 
 class Handover(msgspec.Struct, frozen=True):
-    """``config`` with the virtual servers that the reader does not have; ``order``: the names of all, as they stand in the new one."""
+    """``config`` without virtual servers; the virtual servers that the reader does not have like this; ``order``: the names of all."""
 
     config: Config
-    order: tuple[str, ...]
+    changed: list[Changed]
+    order: list[str]
 
 
-_decoder = msgspec.msgpack.Decoder(Handover)
+_decoder = msgspec.json.Decoder(Handover)
+_fields = msgspec.json.Decoder(dict[str, Raw])
+_items = msgspec.json.Decoder(list[Raw])
 
 
 def part(name: str, config: Config) -> Config:
@@ -33,12 +49,28 @@ def part(name: str, config: Config) -> Config:
 
 
 def pack(name: str, new: Config, has: Config) -> bytes:
-    """What the child ``name``, which runs ``has``, is to read in order to run ``new``."""
+    """What the child ``name``, which runs ``has``, is to read in order to run ``new``. Raises `kir.shelf.ShelfError`."""
     whole = part(name, new)
-    old = _by_name(has.virtual_servers)
-    differ = tuple(v for v in whole.virtual_servers if not _same(v, old.get(v.name)))
-    order = tuple(v.name for v in whole.virtual_servers)
-    return msgspec.msgpack.encode(Handover(msgspec.structs.replace(whole, virtual_servers=differ), order))
+    shelf, before = shelve(whole.virtual_servers), shelve(has.virtual_servers)
+    old = {place.name: place for place in before.places}
+    changed = []
+    for place in shelf.places:
+        was = old.get(place.name)
+        if was is None or was.mark != place.mark:
+            changed.append(_changed(shelf.text(place), before.text(was) if was is not None else None))
+    rest = msgspec.structs.replace(whole, virtual_servers=())
+    return msgspec.json.encode(
+        {"config": rest, "changed": changed, "order": [place.name for place in shelf.places]}
+    )
+
+
+def _changed(text: bytes, before: bytes | None) -> Raw:
+    """A `Changed` as JSON, from canonical texts."""
+    fields = _fields.decode(text)
+    there = _items.decode(_fields.decode(before)["real_servers"]) if before is not None else []
+    known = {bytes(real): n for n, real in enumerate(there)}
+    reals = [known.get(bytes(real), real) for real in _items.decode(fields["real_servers"])]
+    return Raw(msgspec.json.encode({"virtual": {**fields, "real_servers": ()}, "real_servers": reals}))
 
 
 def unpack(data: bytes, has: Config) -> Config:
@@ -47,29 +79,28 @@ def unpack(data: bytes, has: Config) -> Config:
         told = _decoder.decode(data)
     except msgspec.MsgspecError as error:
         raise ValueError(f"what the parent wrote cannot be read: {error}") from None
-    servers = _by_name(has.virtual_servers) | _by_name(told.config.virtual_servers)
+    servers = {server.name: server for server in has.virtual_servers}
     try:
+        servers |= {c.virtual.name: _made(c, servers.get(c.virtual.name)) for c in told.changed}
         return msgspec.structs.replace(
-            told.config, virtual_servers=tuple(servers[name] for name in told.order)
+            told.config, virtual_servers=tuple([servers[name] for name in told.order])
         )
-    except KeyError as error:
-        raise ValueError(
-            f"virtual server {error} is unknown here: this process runs another configuration"
-        ) from None
+    except (KeyError, IndexError) as error:
+        raise ValueError(f"{error}: unknown here: this process runs another configuration") from None
 
 
-def shared(new: Config, old: Config) -> Config:
-    """``new`` with the very objects of ``old`` where they are equal: one copy in memory, and a comparison that is made but once."""
-    before = _by_name(old.virtual_servers)
-    servers = tuple(
-        known if (known := before.get(v.name)) is not None and known == v else v for v in new.virtual_servers
-    )
-    return msgspec.structs.replace(new, virtual_servers=servers)
+def _made(changed: Changed, before: VirtualServer | None) -> VirtualServer:
+    there = before.real_servers if before is not None else ()
+    reals = tuple([there[real] if isinstance(real, int) else real for real in changed.real_servers])
+    return msgspec.structs.replace(changed.virtual, real_servers=reals)
 
 
-def _same(one: VirtualServer, other: VirtualServer | None) -> bool:
-    return one is other or one == other
+def inherited(config: Config) -> int:
+    """The descriptor that a child needs to `read` its configuration; -1: none."""
+    servers = cast("Sequence[VirtualServer]", config.virtual_servers)
+    return servers.fileno() if isinstance(servers, Shelf) else -1
 
 
-def _by_name(servers: Iterable[VirtualServer]) -> dict[str, VirtualServer]:
-    return {server.name: server for server in servers}
+def read(config: Config) -> Config:
+    """``config``, with which a child was forked, with its virtual servers as objects. Raises `kir.shelf.ShelfError`."""
+    return unshelved(config)

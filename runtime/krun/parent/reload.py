@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kir.codec import Document
+from kir.shelf import ShelfError
 from krun.control.framing import Message
 from krun.loop.events import EventLoop, Handle
 from krun.parent.children import START_ORDER, STOP_ORDER
@@ -135,8 +136,9 @@ class Transaction:
         path = self._run_dir / f"next-{name}.ir"
         try:
             _write_private(path, pack(name, document.config, has.config))
-        except OSError as error:
-            said_why = f"the new IR cannot be given to it: {path}: {error.strerror or error}"
+        except (OSError, ShelfError) as error:
+            words = error.strerror if isinstance(error, OSError) else None
+            said_why = f"the new IR cannot be given to it: {path}: {words or error}"
             answered(name, {"ok": False, "error": said_why}, "")
             return
         slot.suspend_watch(True)

@@ -29,7 +29,6 @@ from krun.parent.beginning import Beginning, read
 from krun.parent.boot import boot_id, boottime_us
 from krun.parent.crew import Crew
 from krun.parent.deadline import Deadline
-from krun.parent.handover import shared
 from krun.parent.periods import Periods
 from krun.parent.reload import Outcome, Transaction
 from krun.parent.requests import Run, Wanted, report, tell
@@ -231,10 +230,9 @@ class Reloads:
                 wanted.path,
             )
             found = _read_for(wanted, wanted.path, self.document)
-            # One copy of what both have: the comparison for the children is then a matter of identity.
-            found.config = shared(found.config, self.document.config)
-            run.document = found
-            return found
+            same = found.digest == self.document.digest and found.version == self.document.version
+            run.document = self.document if same else found
+            return run.document
         previous = self._store.kept.previous
         if previous is None:
             raise StoreError(

@@ -32,11 +32,10 @@ from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
 from krun.loop.scheduler import Scheduler
 from krun.loop.turns import Loop
-from krun.parent import alive, privileges, promises
+from krun.parent import alive, handover, privileges, promises
 from krun.parent.accounting import Accounting
 from krun.parent.child import Child
 from krun.parent.context import ChildContext
-from krun.parent.handover import unpack
 from krun.parent.lateness import Lateness
 from krun.parent.own import Own
 from krun.parent.recorder import Recorder
@@ -79,6 +78,7 @@ def run(make: Make, context: ChildContext, birth: Birth, mask: Iterable[signal.S
         logs.setup(f"krun-{context.name}", birth.log_format, birth.log_level)
         ring = remember(f"krun-{context.name}")
         own = _settle(context, birth)
+        context.config = handover.read(context.config)
         scheduler = Scheduler(context.name, birth.budget_us)
         code = Shell(make, context, frozenset(mask), ring, scheduler, birth.memory_debug, own).run()
     except SystemExit as end:
@@ -118,7 +118,16 @@ def _settle(context: ChildContext, birth: Birth) -> Own:
     libc.prctl(_PR_SET_PDEATHSIG, PARENT_GONE.value, 0, 0, 0)
     if os.getppid() != birth.parent_pid:  # it died between fork and prctl
         os._exit(0)
-    close_all_but((0, 1, 2, context.listener.fileno(), context.channel.fileno(), max(context.region, 0)))
+    needed = (
+        0,
+        1,
+        2,
+        context.listener.fileno(),
+        context.channel.fileno(),
+        context.region,
+        handover.inherited(context.config),
+    )
+    close_all_but(fd for fd in needed if fd >= 0)
     gc.freeze()  # what came with the fork is never garbage; do not touch its pages
     return own
 
@@ -389,7 +398,7 @@ class Shell:
         try:
             if request.get("has") != self._digest:
                 raise ValueError(f"this process runs {self._digest[:19]}, and the parent thinks otherwise")
-            config = unpack(Path(str(request.get("path"))).read_bytes(), self._config)
+            config = handover.unpack(Path(str(request.get("path"))).read_bytes(), self._config)
             operations = child.prepare(config, digest)
         except (ValueError, OSError, msgspec.MsgspecError) as error:
             child.abort()

@@ -3,7 +3,8 @@
 Two kinds of file::
 
     krun.store      one line ``krun-store VERSION SHA256 LENGTH``, then that much JSON: a `Kept`
-    ir-DIGEST.json  a copy of each IR that `Kept` refers to, as `kir.codec` writes it: any tool reads it
+    ir-DIGEST.json  a copy of each IR that `Kept` refers to, as `kir.again.dump` writes it: any tool reads it. The parent's own picture of
+                    the virtual servers is in there too, and nowhere else (`kir.shelf`)
 
 Each is written beside its place and renamed: a reader sees the old or the new one, never half of one, whenever the writer is
 killed. Nothing is synchronised to a disk: what is on tmpfs survives a process and not a boot, which is just how long it is true.
@@ -17,14 +18,15 @@ import hashlib
 import logging
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
-from kir import codec
+from kir.again import dump, load_path, servers_at
 from kir.codec import Document, IrError
-from kir.versions import CURRENT
+from kir.shelf import Shelf, ShelfError
 from krun.control.state import LastReload
 
 log = logging.getLogger("krun.parent")
@@ -162,16 +164,20 @@ class Store:
     def get(self, reference: Reference) -> Document:
         """The IR that ``reference`` means. Raises `StoreError`."""
         path = self._place(reference.digest)
+        found = hashlib.sha256()
+        size = 0
         try:
-            data = _read(path, self._document_limit)
+            for block in _blocks(path, self._document_limit):
+                found.update(block)
+                size += len(block)
         except FileNotFoundError:
             raise StoreError(f"{path}: the kept IR is gone") from None
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror or error}") from None
-        if len(data) != reference.size or hashlib.sha256(data).hexdigest() != reference.sha256:
+        if size != reference.size or found.hexdigest() != reference.sha256:
             raise StoreError(f"{path}: the kept IR is damaged (its checksum does not fit)")
         try:
-            return codec.loads(data, str(path))
+            return load_path(path)
         except IrError as error:
             raise StoreError(str(error)) from None
 
@@ -194,27 +200,32 @@ class Store:
         """
         for known in (self.kept.running, self.kept.previous):
             if known is not None and known.digest == document.digest and self._is_there(known):
+                _settle(document, self._place(known.digest), None)
                 return msgspec.structs.replace(known, path=path, loaded_at=loaded_at)
-        envelope = codec.Envelope(
-            kir=CURRENT,
-            features=list(document.features),
-            digest=document.digest,
-            config=document.config,
-        )
-        data = msgspec.json.encode(envelope, order="deterministic")
-        if len(data) > self._document_limit:
-            raise StoreError(
-                f"an IR of {len(data):,} octets is larger than the {self._document_limit:,} that are kept over a restart"
-            )
         place = self._place(document.digest)
-        self._write(place, data)
+        text = hashlib.sha256()
+        sizes: list[int] = []
+
+        def blocks() -> Iterator[bytes]:
+            for block in dump(document):
+                text.update(block)
+                sizes.append(len(block))
+                if sum(sizes) > self._document_limit:
+                    raise StoreError(
+                        f"an IR of {sum(sizes):,} octets or more is larger than the {self._document_limit:,} that are kept over a"
+                        " restart"
+                    )
+                yield block
+
+        self._write(place, blocks())
         self._held.add(place.name)
+        _settle(document, place, sizes[0])
         return Reference(
             digest=document.digest,
             path=path,
             loaded_at=loaded_at,
-            sha256=hashlib.sha256(data).hexdigest(),
-            size=len(data),
+            sha256=text.hexdigest(),
+            size=sum(sizes),
         )
 
     def drop(self, reference: Reference) -> None:
@@ -268,7 +279,7 @@ class Store:
                 f"{self.file}: {len(body):,} octets are more than the {self._limit:,} that may be kept; remove overlays"
             )
         head = f"{_MAGIC} {VERSION} {hashlib.sha256(body).hexdigest()} {len(body)}\n".encode()
-        self._write(self.file, head + body)
+        self._write(self.file, (head, body))
         if self.problem:
             log.warning("%s is written again", self.file)
         self.problem = ""
@@ -276,7 +287,7 @@ class Store:
         self._held -= self._wanted(kept)
         self._collect(kept)
 
-    def _write(self, place: Path, data: bytes) -> None:
+    def _write(self, place: Path, blocks: Iterable[bytes]) -> None:
         """Beside its place, then renamed. Raises `StoreError`."""
         new = place.with_name(f"{place.name}.new")
         try:
@@ -284,17 +295,21 @@ class Store:
                 new.unlink()
             handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(handle, view) :]
+                for block in blocks:
+                    view = memoryview(block)
+                    while view:
+                        view = view[os.write(handle, view) :]
             finally:
                 os.close(handle)
             new.replace(place)
-        except OSError as error:
+        except (OSError, StoreError, ShelfError) as error:
             self.failures += 1
             with contextlib.suppress(OSError):
                 new.unlink()
-            raise StoreError(f"{place}: cannot be stored: {error.strerror or error}") from None
+            if isinstance(error, StoreError):
+                raise
+            words = error.strerror if isinstance(error, OSError) else None
+            raise StoreError(f"{place}: cannot be stored: {words or error}") from None
 
     def _collect(self, kept: Kept) -> None:
         """Remove copies that nothing refers to, and what a killed writer left."""
@@ -319,8 +334,24 @@ class Store:
             return False
 
 
+def _settle(document: Document, place: Path, base: int | None) -> None:
+    """The copy at ``place`` is where the document's virtual servers are from now on: they need no other room. ``base``: where they begin."""
+    servers = cast("object", document.config.virtual_servers)
+    if not isinstance(servers, Shelf) or not len(servers):
+        return
+    with contextlib.suppress(OSError):  # else they stay where they are
+        base = servers_at(place) if base is None else base
+        if base is not None:
+            servers.move(os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), base)
+
+
 def _read(path: Path, limit: int) -> bytes:
-    """The content of a regular file of ours. Raises OSError, and `StoreError` for anything that is none of ours."""
+    """The content of a regular file of ours, see `_blocks`."""
+    return b"".join(_blocks(path, limit))
+
+
+def _blocks(path: Path, limit: int) -> Iterator[bytes]:
+    """A regular file of ours, block by block. Raises OSError, and `StoreError` for anything that is none of ours."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         details = os.fstat(handle)
@@ -330,10 +361,8 @@ def _read(path: Path, limit: int) -> bytes:
             raise StoreError(
                 f"{path}: {details.st_size:,} octets are more than krun ever writes there ({limit:,})"
             )
-        parts: list[bytes] = []
         while part := os.read(handle, 1 << 20):
-            parts.append(part)
-        return b"".join(parts)
+            yield part
     finally:
         os.close(handle)
 
