@@ -13,7 +13,7 @@ what is wrong. Of the origins only the end is looked at: a document that was cut
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from io import RawIOBase
 from pathlib import Path
 from typing import cast
@@ -22,8 +22,9 @@ import msgspec
 
 from kir import codec
 from kir import features as feature_names
-from kir.canonical import canonical, canonical_digest
+from kir.canonical import canonical, canonical_digest, canonical_server, in_order
 from kir.codec import Document, Envelope, IrError
+from kir.model import VirtualServer
 from kir.shelf import Builder, Shelf, shelve, with_shelf
 from kir.versions import CURRENT
 
@@ -47,6 +48,7 @@ _OPEN = b"{\n"
 """How a document begins that is laid out as `kir.codec.dumps` does it."""
 
 _envelope = msgspec.json.Decoder(Envelope)
+_server = msgspec.json.Decoder(VirtualServer)
 
 
 class _Other(Exception):  # noqa: N818 - not wrong, only written in another way
@@ -112,6 +114,64 @@ def dump(document: Document) -> Iterator[bytes]:
     yield b"".join(waiting) + _LINED_LAST
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Address and port of a real server."""
+
+    address: str
+    port: int
+
+
+class Outline(msgspec.Struct, frozen=True):
+    """What is read of a virtual server to know whether it is wanted."""
+
+    name: str
+    real_servers: tuple[Place, ...] = ()
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str
+
+
+_outline = msgspec.json.Decoder(Outline)
+_named = msgspec.json.Decoder(_Named)
+
+
+def pick(path: str | Path, names: Container[str], also: Callable[[Outline], bool] | None = None) -> Document:
+    """The document at ``path`` with those virtual servers alone that have one of ``names``, or that ``also`` says are wanted too.
+
+    For a document that was judged before: the digest is what it says of itself, and is not compared with the content; `load_path` does
+    that. Raises `kir.codec.IrError`.
+    """
+    found = None
+
+    def wanted(text: bytes) -> bool:
+        if also is None:
+            return _named.decode(text).name in names
+        outline = _outline.decode(text)
+        return outline.name in names or also(outline)
+
+    servers: list[VirtualServer] = []
+
+    def add(text: bytes) -> None:
+        if wanted(text):
+            servers.append(canonical_server(_server.decode(text)))
+
+    try:
+        with Path(path).open("rb", buffering=0) as stream:
+            envelope = _cut(stream, add)
+            if envelope is not None:
+                rest = canonical(envelope.config)
+                config = msgspec.structs.replace(rest, virtual_servers=in_order(servers))
+                found = Document(config=config, digest=envelope.digest)
+    except (_Other, EOFError, OSError, ValueError, msgspec.MsgspecError, RecursionError):
+        pass
+    if found is not None:
+        return found
+    whole = codec.load_path(path)
+    kept = tuple(v for v in whole.config.virtual_servers if wanted(msgspec.json.encode(v)))
+    return Document(config=msgspec.structs.replace(whole.config, virtual_servers=kept), digest=whole.digest)
+
+
 def servers_at(path: Path) -> int | None:
     """Where in a file that `dump` wrote the virtual servers begin; None where that is not so. Raises OSError."""
     with path.open("rb", buffering=0) as stream:
@@ -120,6 +180,25 @@ def servers_at(path: Path) -> int | None:
 
 
 def _read(stream: RawIOBase, builder: Builder) -> Document | None:
+    envelope = _cut(stream, builder.add)
+    if envelope is None:
+        return None
+    shelf = builder.done()
+    rest = canonical(envelope.config)
+    clean = with_shelf(rest, shelf)
+    if envelope.digest != canonical_digest(clean):
+        return None
+    return Document(
+        config=clean,
+        digest=envelope.digest,
+        features=tuple(sorted({*feature_names.needed(rest), *shelf.features()})),
+    )
+
+
+def _cut(stream: RawIOBase, add: Callable[[bytes], None]) -> Envelope | None:
+    """The document without its virtual servers and origins; ``add`` is given the text of each virtual server. None where it is of another
+    version, or needs features that nobody here knows.
+    """
     begins = stream.read(len(_OPEN))
     pretty = begins == _OPEN
     last = _LAST if pretty else _LINED_LAST
@@ -131,37 +210,33 @@ def _read(stream: RawIOBase, builder: Builder) -> Document | None:
     if not begun:
         raise _Other
     if pretty:
-        rest = _servers(stream, rest, builder, _BETWEEN, _CLOSE, _END)
+        rest = _servers(stream, rest, add, _BETWEEN, _CLOSE, _END)
         tail, cut, _ = _until(stream, rest, _ORIGINS)
     else:
-        rest = _servers(stream, rest, builder, _LINED_BETWEEN, b"", _LINED_END)
+        rest = _servers(stream, rest, add, _LINED_BETWEEN, b"", _LINED_END)
         (tail, _, _), cut = _until(stream, rest, _ORIGINS), b""
-    shelf = builder.done()
     text = head + (_BEGIN if pretty else _LINED_BEGIN) + b"]" + tail + (b"}" if cut else b"")
     envelope = _envelope.decode(text)
     if envelope.kir != CURRENT or not feature_names.ALL.keys() >= set(envelope.features):
         return None
-    rest_of_it = canonical(envelope.config)
-    clean = with_shelf(rest_of_it, shelf)
-    if envelope.digest != canonical_digest(clean):
-        return None
-    return Document(
-        config=clean,
-        digest=envelope.digest,
-        features=tuple(sorted({*feature_names.needed(rest_of_it), *shelf.features()})),
-    )
+    return envelope
 
 
 def _servers(
-    stream: RawIOBase, rest: bytes, builder: Builder, between: bytes, close: bytes, end_mark: bytes
+    stream: RawIOBase,
+    rest: bytes,
+    add: Callable[[bytes], None],
+    between: bytes,
+    close: bytes,
+    end_mark: bytes,
 ) -> bytes:
-    """Put the virtual servers on the shelf; returns what was read of the text after them."""
+    """Tell ``add`` of the virtual servers; returns what was read of the text after them."""
     while True:
         end = rest.find(end_mark)
         texts = (rest if end < 0 else rest[:end]).split(between)
         unfinished = texts.pop() if end < 0 else b""
         for text in texts:
-            builder.add(text + close)
+            add(text + close)
         if end >= 0:
             return rest[end + len(end_mark) :]
         rest = unfinished + _more(stream, len(unfinished))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, cast, overload
 
@@ -36,7 +36,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a virtual server's text is, and what is known of it.
 
     ``mark``: a hash of the text; equal exactly for equal servers. ``order``: where it stands among others (`kir.canonical.server_order`).
-    ``raw``: a hash of the text that it was read from, which may be laid out otherwise.
+    ``checkers``: how many health checks it has. ``raw``: a hash of the text that it was read from, which may be laid out otherwise.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     mark: bytes
     order: tuple[Any, ...]
     features: frozenset[str]
+    checkers: int
     raw: bytes
 
 
@@ -200,6 +201,7 @@ class Builder:
             mark=mark(text),
             order=server_order(clean),
             features=self._features.setdefault(used, used),
+            checkers=sum(len(real.checkers) for real in clean.real_servers),
             raw=b"",
         )
         self._write(place, text, raw or place.mark)
@@ -213,9 +215,7 @@ class Builder:
         return Shelf(self._file, places)
 
     def _write(self, place: Place, text: bytes, raw: bytes) -> None:
-        self._places.append(
-            Place(place.name, self._size, place.length, place.mark, place.order, place.features, raw)
-        )
+        self._places.append(msgspec.structs.replace(place, offset=self._size, raw=raw))
         self._pending += (text, b",\n")
         self._size += len(text) + 2
         self._waiting += len(text) + 2
@@ -245,13 +245,14 @@ def with_shelf(config: Config, shelf: Shelf) -> Config:
     return msgspec.structs.replace(config, virtual_servers=cast("tuple[VirtualServer, ...]", shelf))
 
 
-def unshelved(
-    config: Config, each: Callable[[VirtualServer], VirtualServer] = lambda server: server
-) -> Config:
-    """``config`` with its virtual servers as objects, ``each`` made into what that gives; the shelf, if there was one, is closed."""
+def whole(config: Config) -> Config:
+    """``config`` with its virtual servers as objects. Raises `ShelfError`."""
+    return msgspec.structs.replace(config, virtual_servers=tuple(config.virtual_servers))
+
+
+def checkers(config: Config) -> int:
+    """How many health checks there are."""
     servers = cast("Sequence[VirtualServer]", config.virtual_servers)
-    if not isinstance(servers, Shelf):
-        return config
-    found = tuple(map(each, servers))
-    servers.close()
-    return msgspec.structs.replace(config, virtual_servers=found)
+    if isinstance(servers, Shelf):
+        return sum(place.checkers for place in servers.places)
+    return sum(len(real.checkers) for server in servers for real in server.real_servers)

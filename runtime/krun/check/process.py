@@ -21,6 +21,7 @@ from krun.check.hand import Hand
 from krun.check.limit import LimitedLog, Slots, file_limit
 from krun.check.memo import Memo
 from krun.check.notices import Notices, words_of
+from krun.check.outlook import outlook
 from krun.check.poller import Poller
 from krun.check.pool import News, Pool
 from krun.check.probes import Environment, ScriptRunner
@@ -512,6 +513,11 @@ class CheckChild:
             "up": sum(server.up for pool in pools for server in pool.servers.values()),
             "without_quorum": sum(not pool.quorum_up for pool in pools),
         }
+
+    def outlook(self) -> dict[str, Any]:
+        """The part of the state document that a plan is made from (`krun.check.outlook`)."""
+        drains = self._draining.status(self._draining.connections()) if self._draining.drains else []
+        return outlook(self._roster.members.values(), self._table.differing(), drains, self._clock())
 
     # End.
 

@@ -223,7 +223,7 @@ class TableKeeper:
             if glance is None:
                 self._schedule(self._whole_at)
                 return
-            as_left = all(same(name, seen, glance) for name, seen in self._expectations())
+            as_left = all(same(service_words(s), seen, glance) for s, seen in self._expectations())
             self._glance_us = self.cost() - began
             if as_left:
                 self._rest()
@@ -235,7 +235,17 @@ class TableKeeper:
         if self.drift.forgive():
             self.audit()
 
-    def _expectations(self) -> Iterator[tuple[str, Seen]]:
+    def differing(self) -> set[Service]:
+        """The services of ours that the kernel does not show as they should be: for what a glance shows, see there."""
+        found = {service for service, _ in self.drift.left}
+        glance = self._ipvs.glance()
+        if glance is not None:
+            found.update(s for s, seen in self._expectations() if not same(service_words(s), seen, glance))
+        if self.refused or self._unsure:
+            found.update(s for s, entry in self._want().items() if self.entries.get(s) != entry)
+        return found
+
+    def _expectations(self) -> Iterator[tuple[Service, Seen]]:
         """What a glance should show, made anew only for what was written since."""
         for service, entry in self.entries.items():
             if (service, None) in self.drift.left:
@@ -243,7 +253,7 @@ class TableKeeper:
             seen = self._expected.get(service)
             if seen is None:
                 seen = self._expected[service] = expected(entry)
-            yield service_words(service), seen
+            yield service, seen
 
     def _judge(self, seen: IpvsTable) -> bool:
         """Find, count and tell what others did; returns whether there is any that will be put back."""

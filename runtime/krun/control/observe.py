@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kir.model import Config, VirtualServer
+from kir.model import Config, Service, VirtualServer
 from kir.plan.ipvs import PoolHealth, desired_table
 from kir.plan.plan import Observed
 from kir.state import AddressKey, DestKey, IpvsTable, ServiceEntry
@@ -37,11 +37,15 @@ def sight(state: Mapping[str, Any], old: Config, new: Config, hand: Sequence[Ove
     said = {virtual["name"]: virtual for virtual in state["virtual_servers"]}
     before = {virtual.name: virtual for virtual in old.virtual_servers}
     pools = {name: _pool(before[name], said[name], hand) for name in before if name in said}
+    if "drift" in state.get("extra", {}).get("check", {}):
+        # Only those were named of which there was something to say (`krun.check.outlook`).
+        pools = {name: pools[name] if name in pools else _plain(before[name]) for name in before}
     present: set[AddressKey] | None = None
     table: IpvsTable | None = None
     if state["parent"]["kernel"] == "linux":
         present = _look("addresses", "vrrp", state, unseen, _addresses)
-        table = _look("the IPVS table", "check", state, unseen, _ipvs)
+        names = {service for config in (old, new) for v in config.virtual_servers for service in v.services}
+        table = _look("the IPVS table", "check", state, unseen, lambda: _ipvs(names))
     if table is None:
         # What was written for this health: a server that is down is no drift.
         table = desired_table(old, {name: pool.health() for name, pool in pools.items()})
@@ -85,6 +89,13 @@ def _pool(virtual: VirtualServer, said: Mapping[str, Any], hand: Sequence[Overla
         if delta and not server["checkers"]:
             pool.place(key, 0, server["state"] == "up", delta)
     pool.quorum_up = said["quorum"]["up"]
+    return pool
+
+
+def _plain(virtual: VirtualServer) -> Pool:
+    """A pool of which there is nothing to say."""
+    pool = Pool(virtual)
+    pool.begin()
     return pool
 
 
@@ -165,9 +176,9 @@ def _addresses() -> set[AddressKey]:
         rtnetlink.close()
 
 
-def _ipvs() -> IpvsTable:
+def _ipvs(services: Collection[Service]) -> IpvsTable:
     ipvs = open_kernel("linux").ipvs()
     try:
-        return ipvs.dump()
+        return ipvs.look(services)
     finally:
         ipvs.close()

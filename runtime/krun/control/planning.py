@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from kir.again import load_path
-from kir.codec import IrError
+from kir.again import Outline, load_path, pick
+from kir.codec import Document, IrError
 from kir.model import Config
 from kir.plan.document import plan_object
 from kir.plan.plan import Plan, plan
@@ -55,11 +56,11 @@ def make(socket: Path, request: Message) -> Planned:
     answer = ask(socket, {**request, "op": "plan"}, 120.0)
     if not answer.get("ok"):
         raise Refused(str(answer.get("error", "no reason given")))
-    told = ask(socket, {"op": "status"}, 10.0)
+    told = ask(socket, {"op": "status", "for": "plan"}, 10.0)
     if not told.get("ok"):
         raise Refused(f"no state to plan from: {told.get('error')}")
     running, report = answer["running"], answer["reload"]
-    old, new = _configs(answer)
+    old, new = _configs(answer, told["state"])
     seen = sight(told["state"], old, new, _hand(running["overlays"]))
     return Planned(
         Side(running["path"], running["digest"]),
@@ -71,7 +72,7 @@ def make(socket: Path, request: Message) -> Planned:
     )
 
 
-def _configs(answer: Message) -> tuple[Config, Config]:
+def _configs(answer: Message, state: Mapping[str, Any]) -> tuple[Config, Config]:
     """What runs and what shall run: as krun told them, without secrets, to somebody who may not read the files; else from these."""
     running, report, blind = answer["running"], answer["reload"], answer.get("blind")
     if blind is not None:
@@ -86,12 +87,54 @@ def _configs(answer: Message) -> tuple[Config, Config]:
             "krun could not store what it runs, so there is nothing to compare with; `krunctl status` says why"
         )
     try:
-        old, new = load_path(running["kept"]), load_path(report["path"])
+        old, new = _documents(Path(running["kept"]), Path(report["path"]), answer, state)
     except IrError as error:
         raise Refused(str(error)) from None
     if (old.digest, new.digest) != (running["digest"], report["digest"]):
         raise Refused("a reload came in between, or the file changed under our hands; try again")
     return old.config, new.config
+
+
+def _documents(
+    kept: Path, path: Path, answer: Message, state: Mapping[str, Any]
+) -> tuple[Document, Document]:
+    """What runs and what is planned: of the virtual servers those that differ, or of which the director has something to say.
+
+    All others are up, in the kernel, and stay as they are: there is nothing to plan. Where the checker process, or a krun of another
+    release, does not say which these are, all are read. Raises `kir.codec.IrError`.
+    """
+    differ, drift = answer.get("differ"), state.get("extra", {}).get("check", {}).get("drift")
+    processes = {process["name"]: process["answered"] for process in state["processes"]}
+    if differ is None or (drift is None and "check" in processes):
+        return load_path(kept), load_path(path)
+    names = {*differ, *(drift or ()), *(virtual["name"] for virtual in state["virtual_servers"])}
+    old, new = pick(kept, names), pick(path, names)
+    asked = _newly_asked(old.config, new.config)
+    if not asked:
+        return old, new
+
+    def shares(outline: Outline) -> bool:
+        """A check that is new here may be known there (`krun.check.succession`)."""
+        return any((real.address, real.port) in asked for real in outline.real_servers)
+
+    return pick(kept, names, shares), pick(path, names, shares)
+
+
+def _newly_asked(old: Config, new: Config) -> set[tuple[str, int]]:
+    """The real servers with a check that they did not have, by address and port."""
+    before = {
+        (virtual.name, real.address, real.port): real.checkers
+        for virtual in old.virtual_servers
+        for real in virtual.real_servers
+    }
+    return {
+        (real.address, real.port)
+        for virtual in new.virtual_servers
+        for real in virtual.real_servers
+        if real.checkers
+        and (was := before.get((virtual.name, real.address, real.port), ())) is not real.checkers
+        and any(checker not in was for checker in real.checkers)
+    }
 
 
 def _hand(plain: list[dict[str, Any]]) -> list[Overlay]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kir.model import Config, Route, Rule
+from kir.model import Config, Route, Rule, Service
 from kir.plan.operations import AddressOperation, IpvsOperation
 from kir.plan.route_operations import RoutingOperation
 from kir.state import AddressKey, IpvsTable
@@ -178,6 +178,9 @@ class Ipvs(Protocol):
 
     def dump(self) -> IpvsTable:
         """The whole table as the kernel has it."""
+
+    def look(self, services: Collection[Service]) -> IpvsTable:
+        """Of the table these services, as far as they are there."""
 
     def glance(self) -> Glance | None:
         """A cheap look at the table (`krun.kernel.glance`); None where there is no such thing. Never raises."""

@@ -8,7 +8,7 @@ import re
 import shutil
 import struct
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -32,6 +32,9 @@ from krun.kernel.netlink.socket import NetlinkSocket, Request, address_text
 from krun.kernel.refusals import failure
 
 CONNECTION_TABLE = Path("/proc/thread-self/net/ip_vs")
+
+LOOK_AT_MOST = 1000
+"""Above so many services one dump of all is cheaper than a question for each."""
 
 _COMMANDS: dict[type[IpvsOperation], int] = {
     AddService: wire.NEW_SERVICE,
@@ -79,13 +82,37 @@ class LinuxIpvs:
             if read is not None:
                 table[read[0]] = ServiceEntry(read[1])
         for service, entry in table.items():
-            body = wire.header(wire.GET_DEST) + wire.pack_service(wire.pack_key(service))
-            for message in self._socket.dump(self._family, body):
-                found = wire.COMMAND.unpack(message.data, message.start + skip, message.end)
-                dest = wire.read_dest(found.get("dest", {}), service.family)
-                if dest is not None:
-                    entry.dests[dest[0]] = dest[1]
+            self._read_dests(service, entry)
         return table
+
+    def look(self, services: Collection[Service]) -> IpvsTable:
+        """Of the table these services, as far as they are there. Raises OSError."""
+        if len(services) > LOOK_AT_MOST:
+            return {service: entry for service, entry in self.dump().items() if service in services}
+        table: IpvsTable = {}
+        for service in services:
+            body = wire.header(wire.GET_SERVICE) + wire.pack_service(wire.pack_key(service))
+            try:
+                messages = self._socket.request(self._family, 0, body)
+            except OSError as error:
+                if error.errno in (errno.ESRCH, errno.ENOENT):
+                    continue
+                raise
+            for message in messages:
+                found = wire.COMMAND.unpack(message.data, message.start + GENERIC_HEADER.size, message.end)
+                read = wire.read_service(found.get("service", {}))
+                if read is not None:
+                    entry = table[service] = ServiceEntry(read[1])
+                    self._read_dests(service, entry)
+        return table
+
+    def _read_dests(self, service: Service, entry: ServiceEntry) -> None:
+        body = wire.header(wire.GET_DEST) + wire.pack_service(wire.pack_key(service))
+        for message in self._socket.dump(self._family, body):
+            found = wire.COMMAND.unpack(message.data, message.start + GENERIC_HEADER.size, message.end)
+            dest = wire.read_dest(found.get("dest", {}), service.family)
+            if dest is not None:
+                entry.dests[dest[0]] = dest[1]
 
     def glance(self) -> Glance | None:
         """What ``/proc/net/ip_vs`` shows; None where it cannot be read."""

@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 
 from kir.model import Config, RealServer, VirtualServer
-from kir.shelf import Shelf, shelve, unshelved
+from kir.shelf import Shelf, shelve, whole
 
 Raw = msgspec.Raw
 
@@ -50,18 +50,26 @@ def part(name: str, config: Config) -> Config:
 
 def pack(name: str, new: Config, has: Config) -> bytes:
     """What the child ``name``, which runs ``has``, is to read in order to run ``new``. Raises `kir.shelf.ShelfError`."""
-    whole = part(name, new)
-    shelf, before = shelve(whole.virtual_servers), shelve(has.virtual_servers)
+    concerns = part(name, new)
+    shelf, before = shelve(concerns.virtual_servers), shelve(has.virtual_servers)
     old = {place.name: place for place in before.places}
     changed = []
     for place in shelf.places:
         was = old.get(place.name)
         if was is None or was.mark != place.mark:
             changed.append(_changed(shelf.text(place), before.text(was) if was is not None else None))
-    rest = msgspec.structs.replace(whole, virtual_servers=())
+    rest = msgspec.structs.replace(concerns, virtual_servers=())
     return msgspec.json.encode(
         {"config": rest, "changed": changed, "order": [place.name for place in shelf.places]}
     )
+
+
+def differing(new: Config, old: Config) -> list[str]:
+    """The names of the virtual servers that are not the same in both, those included that only one of them has."""
+    one, other = (
+        {place.name: place.mark for place in shelve(config.virtual_servers).places} for config in (new, old)
+    )
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 
 def _changed(text: bytes, before: bytes | None) -> Raw:
@@ -103,4 +111,8 @@ def inherited(config: Config) -> int:
 
 def read(config: Config) -> Config:
     """``config``, with which a child was forked, with its virtual servers as objects. Raises `kir.shelf.ShelfError`."""
-    return unshelved(config)
+    servers = cast("Sequence[VirtualServer]", config.virtual_servers)
+    found = whole(config)
+    if isinstance(servers, Shelf):
+        servers.close()
+    return found

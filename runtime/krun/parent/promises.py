@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from kir.model import Config
+from kir.shelf import checkers
 from krun.parent import region
 from krun.parent.periods import master_down_s
 from krun.parent.region import Head, Left, RegionError
@@ -241,9 +242,8 @@ class PromiseStore:
 
 def expected(config: Config) -> int:
     """About how many octets the promises of a child with ``config`` need; more are added as they are needed."""
-    checkers = sum(len(real.checkers) for virtual in config.virtual_servers for real in virtual.real_servers)
     routers = len(config.vrrp_instances) + len(config.vrrp_sync_groups) + len(config.vrrp_scripts)
-    return 4096 + 320 * (checkers + len(config.virtual_servers) + 2 * routers)
+    return 4096 + 320 * (checkers(config) + len(config.virtual_servers) + 2 * routers)
 
 
 def forget(folder: Path, names: frozenset[str]) -> None:

@@ -29,6 +29,7 @@ from krun.parent.beginning import Beginning, read
 from krun.parent.boot import boot_id, boottime_us
 from krun.parent.crew import Crew
 from krun.parent.deadline import Deadline
+from krun.parent.handover import differing
 from krun.parent.periods import Periods
 from krun.parent.reload import Outcome, Transaction
 from krun.parent.requests import Run, Wanted, report, tell
@@ -327,6 +328,8 @@ class Reloads:
                 "overlays": list(self._store.kept.overlays),
                 "drain_us": self._drain_us if wanted.drain_us is None else wanted.drain_us,
             }
+            if run.document is not None:
+                answer["differ"] = differing(run.document.config, self.document.config)
             if wanted.blind and outcome.reason == "" and run.document is not None:
                 answer["blind"] = _blinded(self.document, run.document)
                 if sum(len(bytes(part)) for part in answer["blind"].values()) > BLIND_AT_MOST:
@@ -453,9 +456,10 @@ def _read_for(wanted: Wanted, path: Path, last: Document) -> Document:
 def _blinded(old: Document, new: Document) -> Message:
     """Both configurations for somebody who may see what they say, but no secret of them."""
     from kir.blind import blind
+    from kir.shelf import whole
 
     key = secrets.token_bytes(32)  # forgotten with this call
     return {
-        side: msgspec.Raw(msgspec.json.encode(blind(document.config, key)))
+        side: msgspec.Raw(msgspec.json.encode(blind(whole(document.config), key)))
         for side, document in (("old", old), ("new", new))
     }

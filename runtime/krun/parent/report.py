@@ -25,8 +25,12 @@ def gather(
     state: documents.State,
     timeout: float,
     done: Callable[[documents.State], None],
+    purpose: object = None,
 ) -> None:
-    """Ask all children for their part of ``state``; ``done`` gets it when the last one answered or had its ``timeout`` seconds."""
+    """Ask all children for their part of ``state``; ``done`` gets it when the last one answered or had its ``timeout`` seconds.
+
+    ``purpose``: ``plan`` for what a plan has to know, which leaves out virtual servers of which there is nothing to say.
+    """
     waiting = {slot.name for slot in slots}
     if not waiting:
         done(state)
@@ -48,7 +52,7 @@ def gather(
         return said
 
     for slot in slots:
-        slot.conversation.ask({"op": "status"}, timeout, on_reply(slot))
+        slot.conversation.ask({"op": "status", "for": purpose}, timeout, on_reply(slot))
 
 
 def collect(slots: Sequence[Slot], ring: Ring, since: object, timeout: float, answer: Answer) -> None:

@@ -332,8 +332,10 @@ class Shell:
         elif child is None:
             answer({"ok": False, "error": "not started yet"})
         elif operation == "status":
+            outlook = getattr(child, "outlook", None) if request.get("for") == "plan" else None
             try:
-                said = {"digest": self._digest, "status": child.status(), "loop": self._scheduler.document()}
+                status = child.status() if outlook is None else outlook()
+                said = {"digest": self._digest, "status": status, "loop": self._scheduler.document()}
                 own = self._own.problems if self._own is not None else []
                 answer({"ok": True, **said, "unfulfilled": own})
             except Exception as error:

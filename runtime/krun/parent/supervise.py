@@ -275,7 +275,9 @@ class Supervisor:
     def _dispatch(self, request: Message, answer: Answer) -> None:
         operation = request.get("op")
         if operation == "status":
-            self._gather(lambda state: answer({"ok": True, "state": msgspec.to_builtins(state)}))
+            self._gather(
+                lambda state: answer({"ok": True, "state": msgspec.to_builtins(state)}), request.get("for")
+            )
         elif operation in ("reload", "plan"):
             self._reloads.ask(self._wanted(request, answer))
         elif operation == "undo":
@@ -325,7 +327,7 @@ class Supervisor:
 
     # -- status
 
-    def _gather(self, done: Callable[[documents.State], None]) -> None:
+    def _gather(self, done: Callable[[documents.State], None], purpose: object = None) -> None:
         state = documents.State(
             parent=documents.Parent(
                 pid=os.getpid(),
@@ -340,7 +342,7 @@ class Supervisor:
         )
         remembered(state, self._reloads, self._store, self._crew)
         state.overlays = self._overlays.status()
-        gather(self._crew.everyone, state, self._periods.status, done)
+        gather(self._crew.everyone, state, self._periods.status, done, purpose)
 
     def _dump(self) -> None:
         path = self._settings.run_dir.path / "krun-state.json"

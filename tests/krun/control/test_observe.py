@@ -157,7 +157,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "table": desired_table(config),
         "addresses": {address_key(vip) for i in config.vrrp_instances for vip in i.vips},
     }
-    monkeypatch.setattr(observe, "_ipvs", lambda: held["table"])
+    monkeypatch.setattr(observe, "_ipvs", lambda _services: held["table"])
     monkeypatch.setattr(observe, "_addresses", lambda: held["addresses"])
     return held
 
@@ -207,7 +207,7 @@ def test_a_backup_does_not_miss_its_addresses(kernel: dict[str, Any]) -> None:
 
 
 def test_what_cannot_be_seen_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> None:
+    def refuse(_services: object) -> None:
         raise KernelUnavailable("no IPVS in this kernel")
 
     def deny() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from kir.model import Service
 from kir.plan.operations import (
@@ -54,6 +54,9 @@ class MemoryIpvs:
         return {
             service: ServiceEntry(entry.params, dict(entry.dests)) for service, entry in self._table.items()
         }
+
+    def look(self, services: Collection[Service]) -> IpvsTable:
+        return {service: entry for service, entry in self.dump().items() if service in services}
 
     def glance(self) -> Glance | None:
         return {service_words(service): expected(entry) for service, entry in self._table.items()}
