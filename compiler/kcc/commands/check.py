@@ -196,9 +196,9 @@ def _report(
             sys.stdout.write("\n")
             compared.print(sys.stdout)
         return
-    everything = [d for part in shown for d in part]
     dropped = sum(v.dropped for v in verdicts)
     texts = SourceTexts({name: text for v in verdicts for name, text in v.given.items()})
+    everything = texts.veiled([d for part in shown for d in part])
     if form == "json":
         from kcc.diagnostics.render import json
 
@@ -226,7 +226,8 @@ def _print(verdicts: Sequence[Verdict], shown: Sequence[Sequence[Diagnostic]], s
 
     writer = Writer(sys.stdout)
     for n, (found, items) in enumerate(zip(verdicts, shown, strict=True)):
-        render(items, SourceTexts(found.given), sys.stdout)
+        texts = SourceTexts(found.given)
+        render(texts.veiled(items), texts, sys.stdout)
         details = []
         if found.files and not found.unreadable:
             details = [plural(len(set(found.files)), "file")]

@@ -18,5 +18,6 @@ def show(results: Sequence[Compiled], least: Severity = Severity.WARNING) -> Non
     for result in results:
         items = [d for d in result.findings.items if d.severity >= least]
         if items:
-            render(items, SourceTexts(result.texts), sys.stderr)
+            texts = SourceTexts(result.texts)
+            render(texts.veiled(items), texts, sys.stderr)
             Writer(sys.stderr).line(*summary(result.name, counts(items)))
