@@ -6,9 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SECONDS ?= 60
+RELOADS ?= 10000
 PYTEST_ARGS ?=
 
-.PHONY: help setup packages lint test quick demo fuzz fuzz-differential bench tables wheel clean
+.PHONY: help setup packages lint test quick demo fuzz fuzz-differential soak bench tables wheel clean
 
 help:
 	@echo "make test      set up, then lint and run the whole suite"
@@ -16,6 +17,7 @@ help:
 	@echo "make demo      check, build, diff, two directors, failover, hot reload: in under a minute"
 	@echo "make fuzz SECONDS=60   fuzz lexer, parser, IR loader and advert parser"
 	@echo "make fuzz-differential SECONDS=60   random configurations: keepalived -t against kcc check"
+	@echo "make soak RELOADS=10000   reload a director for an hour and see that it does not grow"
 	@echo "make bench     compare with the installed keepalived, as ratios"
 	@echo "make tables    make the PLY tables anew after a change of lexer or grammar"
 	@echo "make wheel     build the wheel"
@@ -62,6 +64,9 @@ fuzz: $(STAMP)
 
 fuzz-differential: setup
 	$(BIN)/python fuzz/differential.py --seconds $(SECONDS)
+
+soak: setup
+	$(BIN)/python fuzz/soak.py --reloads $(RELOADS)
 
 bench: setup
 	$(BIN)/python bench/run.py

@@ -1,14 +1,12 @@
-"""Limits: how many probes are under way at once, and how many lines a second go to the log."""
+"""Limits: how many probes are under way at once. (How many lines a second go to the log: `krun.loop.limited`.)"""
 
 from __future__ import annotations
 
-import logging
 import resource
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from krun.loop.clock import now_us
+from krun.loop.limited import LimitedLog
 
 RESERVED_FILES = 128
 """Descriptors that probes leave to the rest of the process."""
@@ -72,41 +70,4 @@ class Slots:
         return True
 
 
-class LimitedLog:
-    """A logger that lets ``burst`` lines through at once and ``per_second`` in the long run, and says how many it left out.
-
-    A pool of thousands that fails at once must not fill the journal; the state document tells the rest.
-    """
-
-    def __init__(
-        self,
-        logger: logging.Logger,
-        per_second: int = 50,
-        burst: int = 500,
-        clock: Callable[[], int] = now_us,
-    ) -> None:
-        self._logger = logger
-        self._rate = per_second
-        self._burst = burst
-        self._clock = clock
-        self._tokens = float(burst)
-        self._then = clock()
-        self.left_out = 0
-
-    def __call__(
-        self, level: int, text: str, *arguments: object, about: Mapping[str, Any] | None = None
-    ) -> None:
-        """``about``: what kind of event it is (`krun.control.events.event`)."""
-        now = self._clock()
-        self._tokens = min(self._burst, self._tokens + (now - self._then) * self._rate / 1e6)
-        self._then = now
-        if self._tokens < 1:
-            self.left_out += 1
-            return
-        self._tokens -= 1
-        if self.left_out:
-            self._logger.warning(
-                "%d messages about checks were left out: more than %d a second", self.left_out, self._rate
-            )
-            self.left_out = 0
-        self._logger.log(level, text, *arguments, extra=about)
+__all__ = ["LimitedLog", "Slots", "file_limit"]

@@ -15,6 +15,9 @@ from krun.loop.clock import now_us
 
 GRID_US = 20_000
 
+SWEEP_AT = 10_000
+"""After how many new alarms, and at least as many as there are, those that were cancelled are thrown out."""
+
 
 class Alarm:
     """A deadline that can be cancelled once or many times."""
@@ -47,11 +50,16 @@ class Grid:
         self._timer: asyncio.TimerHandle | None = None
         self._armed = 0
         self._firing = False
+        self._made = 0
+        self._sweep_at = SWEEP_AT
 
     def at(self, when_us: int, callback: Callable[[], None]) -> Alarm:
         """Call ``callback`` at ``when_us`` (in the past: at the next grid line)."""
         step = self._step
         line = max(-(-when_us // step), self._clock() // step + 1)
+        self._made += 1
+        if self._made >= self._sweep_at and not self._firing:
+            self.sweep()
         alarm = Alarm(callback)
         alarms = self._alarms.get(line)
         if alarms is not None:
@@ -73,6 +81,16 @@ class Grid:
         self._lines.clear()
         self._alarms.clear()
 
+    def sweep(self) -> None:
+        """Throw out the alarms that were cancelled: a reload, or an answer that came in time, may leave them until their line comes in an hour."""
+        for alarms in self._alarms.values():
+            alarms[:] = [alarm for alarm in alarms if alarm.callback is not None]
+        self._alarms = {line: alarms for line, alarms in self._alarms.items() if alarms}
+        self._lines = list(self._alarms)
+        heapq.heapify(self._lines)
+        self._made = 0
+        self._sweep_at = max(SWEEP_AT, len(self))
+
     def __len__(self) -> int:
         """How many alarms are kept, cancelled ones included until their line has passed."""
         return sum(len(alarms) for alarms in self._alarms.values())
@@ -92,6 +110,8 @@ class Grid:
                 self._fire_line()
         finally:
             self._firing = False
+            if self._made >= self._sweep_at:
+                self.sweep()
             if self._lines:
                 self._arm()
 

@@ -58,6 +58,9 @@ def ask(path: Path, request: Message, timeout: float) -> Message:
 TIMED_OUT = "no answer within"
 """How the reason of a `Reply` begins where the child is there and says nothing."""
 
+ASKED = 256
+"""How many questions to one child may be open; one more is answered at once, with the reason."""
+
 Reply = Callable[[Message | None, str], None]
 """Called with the answer, or with None and the reason why there is none."""
 
@@ -80,6 +83,9 @@ class Conversation:
 
     def ask(self, request: Message, timeout: float, reply: Reply) -> None:
         """Send ``request``; ``reply`` is called exactly once, at once where the child does not listen."""
+        if len(self._asked) >= ASKED:
+            reply(None, f"{ASKED} questions to it are not answered yet")
+            return
         if self._stream is None:
             sock = socket.socket(
                 socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC

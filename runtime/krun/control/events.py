@@ -19,7 +19,7 @@ SIZE = 1000
 """How many events a process remembers."""
 
 TEXT = 1000
-"""The longest text of an event, in characters."""
+"""The longest text of an event, in characters; and the longest subject, and value in its data."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,15 +68,19 @@ class Ring(logging.Handler):
                 pid=self.pid,
                 level=record.levelname.lower(),
                 kind=kind_of(record),
-                subject=str(getattr(record, "event_subject", "")),
+                subject=str(getattr(record, "event_subject", ""))[:TEXT],
                 text=text,
-                data=getattr(record, "event_data", {}),
+                data=_short(getattr(record, "event_data", None)),
             )
         )
 
     def since(self, number: int) -> list[Event]:
         """The events after ``number``, as far as they are remembered."""
         return [event for event in self._events if event.number > number]
+
+
+def _short(data: dict[str, Any] | None) -> dict[str, Any]:
+    return {k: v[:TEXT] if isinstance(v, str) else v for k, v in data.items()} if data else {}
 
 
 def remember(process: str) -> Ring:

@@ -206,7 +206,8 @@ class State(msgspec.Struct, kw_only=True):
     ``overlays``: an operator's hand on real servers (`krun.control.overlays.status`). ``drains``: servers and services on their way out
     (`krun.check.drain.Drains.status`). ``alarms``: what somebody has to look at, in words. ``counters``: of this run directory's krun, over its restarts, as long as the
     machine runs: ``reloads_done``, ``reloads_refused``, ``reloads_rolled_back``, ``reloads_returned`` (nobody confirmed),
-    ``reloads_undone``, ``reloads_confirmed``; and of this process: ``restarts`` of children.
+    ``reloads_undone``, ``reloads_confirmed``; and of this process: ``restarts`` of children. ``control``: of the control socket
+    (`krun.control.server.ControlServer.status`).
     """
 
     version: int = VERSION
@@ -226,6 +227,7 @@ class State(msgspec.Struct, kw_only=True):
     drains: list[dict[str, Any]] = []
     alarms: list[str] = []
     counters: dict[str, int] = {}
+    control: dict[str, int] = {}
     extra: dict[str, dict[str, Any]] = {}
 
 

@@ -6,7 +6,12 @@ import socket
 from collections.abc import Callable
 
 from krun.control.framing import MAX_MESSAGE, Decoder, FramingError, Message, encode
-from krun.loop.events import EventLoop
+from krun.loop.events import EventLoop, Handle
+
+STALLED_S = 30.0
+"""How long a peer may take to read anything at all of what waits for it."""
+
+NOT_READING = "it does not read its answers"
 
 Received = Callable[["Stream", Message], None]
 Ended = Callable[["Stream", str], None]
@@ -29,7 +34,9 @@ class Stream:
         *,
         limit: int = MAX_MESSAGE,
         backlog: int = 2 * MAX_MESSAGE,
+        stalled_s: float = STALLED_S,
     ) -> None:
+        self._stalled_s = stalled_s
         sock.setblocking(False)
         self._loop = loop
         self._socket: socket.socket | None = sock
@@ -40,6 +47,8 @@ class Stream:
         self._backlog = backlog
         self._out = bytearray()
         self._writing = False
+        self._sent = 0
+        self._patience: Handle | None = None
         loop.add_reader(self._fd, self._readable)
 
     @property
@@ -52,9 +61,14 @@ class Stream:
             return
         self._out += encode(message)
         if len(self._out) > self._backlog:
-            self._finish("it does not read its answers")
+            self._finish(NOT_READING)
             return
         self._write()
+
+    @property
+    def unsent(self) -> int:
+        """How many octets wait to go out."""
+        return len(self._out)
 
     def flush(self, seconds: float) -> None:
         """Write what waits, blocking for at most ``seconds`` a write; used where the loop ends right after."""
@@ -77,6 +91,9 @@ class Stream:
         self._socket.close()
         self._socket = None
         self._out.clear()
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def _finish(self, why: str) -> None:
         if self._socket is not None:
@@ -87,11 +104,15 @@ class Stream:
         assert self._socket is not None
         try:
             while self._out:
-                del self._out[: self._socket.send(self._out)]
+                sent = self._socket.send(self._out)
+                self._sent += sent
+                del self._out[:sent]
         except BlockingIOError:
             if not self._writing:
                 self._writing = True
                 self._loop.add_writer(self._fd, self._writable)
+            if self._patience is None:
+                self._wait_for_reader()
             return
         except OSError:
             # The end of the connection is noticed by the reader as well; there it is dealt with, in one place.
@@ -99,6 +120,20 @@ class Stream:
         if self._writing:
             self._writing = False
             self._loop.remove_writer(self._fd)
+
+    def _wait_for_reader(self) -> None:
+        sent = self._sent
+
+        def late() -> None:
+            self._patience = None
+            if self._socket is None or not self._out:
+                return
+            if self._sent == sent:
+                self._finish(NOT_READING)
+            else:
+                self._wait_for_reader()
+
+        self._patience = self._loop.call_later(self._stalled_s, late)
 
     def _writable(self) -> None:
         if self._socket is not None:

@@ -23,6 +23,9 @@ from krun.kernel.door import Kernel
 
 KERNELS = ("linux", "memory")
 
+LOG = 100
+"""How many operations and packets of each kind a daemon's memory backend remembers; tests look at more."""
+
 
 def open_kernel(name: str, config: Config | None = None) -> Kernel:
     """The backend ``name``. The memory backend has the interfaces that ``config`` names, all up and with an address.
@@ -37,5 +40,7 @@ def open_kernel(name: str, config: Config | None = None) -> Kernel:
     if name == "memory":
         from krun.kernel.memory import MemoryKernel, devices_of
 
-        return MemoryKernel(devices=() if config is None else devices_of(config))
+        kernel = MemoryKernel(devices=() if config is None else devices_of(config))
+        kernel.remember(LOG)
+        return kernel
     raise ValueError(f"unknown kernel backend {name!r}; known: {', '.join(KERNELS)}")

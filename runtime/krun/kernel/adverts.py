@@ -20,6 +20,9 @@ CONTROL_CLASS = 0xC0
 RECEIVE_BUFFER = 4 << 20
 RECEIVE_OCTETS = 65535
 TC_PRIO_CONTROL = 7
+SOURCES = 64
+"""For how many sources of one socket the ancillary data is kept ready."""
+
 SYSTEM_TTL = -1
 """As ``ttl`` of `send`, IPv6 only: the system's default hop limit."""
 
@@ -167,6 +170,8 @@ class AdvertSocket6:
                 (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _PKTINFO.pack(address_octets(source), index)),
                 (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT, _INT.pack(ttl)),
             ]
+            if len(self._ancillary) >= SOURCES:
+                self._ancillary.clear()
             self._ancillary[(source, ttl)] = ancillary
         # The scope counts for link-local destinations only.
         self._out.sendmsg([packet], ancillary, 0, (destination, 0, 0, self._scope))

@@ -22,13 +22,18 @@ def held_by(thing: object, ignore: Iterable[object] = ()) -> list[str]:
     Each step reads all objects of the process (`gc.get_referrers`): for a handful of objects, when somebody debugs.
     """
     hidden = {id(one) for one in ignore}
-    return [_way(holder, thing, hidden) for holder in _holders(thing, hidden)[:BREADTH]]
+    ways: list[str] = []
+    for holder in _holders(thing, hidden)[:BREADTH]:
+        ways.append(_way(holder, thing, hidden))
+    return ways
 
 
 def _holders(thing: object, hidden: set[int]) -> list[object]:
     found = gc.get_referrers(thing)
     hidden.add(id(found))
-    return [one for one in found if id(one) not in hidden and not isinstance(one, _NOBODY)]
+    others = [one for one in found if id(one) not in hidden and not isinstance(one, _NOBODY)]
+    hidden.add(id(others))
+    return others
 
 
 def _way(holder: object, thing: object, hidden: set[int]) -> str:
@@ -51,8 +56,10 @@ def _step(holder: object, thing: object) -> str:
     """How ``holder`` holds ``thing``."""
     kind = type(holder).__qualname__
     if isinstance(holder, dict):
-        keys = [key for key, value in list(holder.items()) if value is thing]
-        return f"{kind}[{_short(keys[0])}]" if keys else f"{kind} (as a key)"
+        for key, value in list(holder.items()):
+            if value is thing:
+                return f"{kind}[{_short(key)}]"
+        return f"{kind} (as a key)"
     if isinstance(holder, types.MethodType):
         return f"method {holder.__func__.__qualname__}"
     if isinstance(holder, types.FunctionType):

@@ -1,8 +1,8 @@
 """Where the memory of a process is: how much, whose, and, with ``--memory-debug``, what a reload or an hour of checks left behind.
 
 Each part of a process tells what it owns when it is asked (`krun.loop.books`). What is alive, of a type that is in the books, and in
-no book, has been let go of by its owner and is kept by somebody else: that is left behind. Two looks in a row must find it, for what is
-on its way out (a script that still runs, a connection that still closes) is no leak.
+no book, has been let go of by its owner and is kept by somebody else: that is left behind. Two looks with `PATIENCE_S` between them must
+find it, for what is on its way out (a connection that still closes) is no leak.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import gc
 import os
 import resource
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ NAMES = 20
 
 DETAILS = 5
 """For how many of the things that were left behind it is looked who holds them: each look reads every object."""
+
+PATIENCE_S = 1.5
+"""How long a thing may live on when nobody owns it any more, before it counts as left behind."""
 
 CHANGES = 12
 """How many types the log names of those that became more or fewer."""
@@ -71,14 +75,24 @@ def usage() -> dict[str, int]:
     return found
 
 
-def settle() -> None:
+def settle(*, freeze: bool = True) -> None:
     """After a reload, when nothing of it is on the stack: what is there now stays, and later collections need not look at it.
 
     What is frozen is never collected, so no garbage may be among it. (A thing that stays may become part of a circle that goes with a
     later reload; code here makes none between what comes and goes, and the soak test would see it grow.)
     """
     gc.collect()
-    gc.freeze()
+    if freeze:
+        gc.freeze()
+    trim()
+
+
+def trim() -> None:
+    """Give the C library's free memory back to the kernel (malloc_trim(3)); nothing where there is no such call."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @dataclass(slots=True)
@@ -101,8 +115,11 @@ class Memory:
     behind; it reads every object of the process, some ten milliseconds for a hundred thousand of them. Without it nothing is remembered.
     """
 
-    def __init__(self, books: Callable[[], Books], *, debug: bool = False) -> None:
+    def __init__(
+        self, books: Callable[[], Books], *, debug: bool = False, patience_s: float = PATIENCE_S
+    ) -> None:
         self._books = books
+        self._patience_s = patience_s
         self.debug = debug
         self.left: list[Left] = []
         """What the last look found to be left behind."""
@@ -110,7 +127,7 @@ class Memory:
         """Those of it that the look before did not find."""
         self._kinds: dict[type, str] = {}
         self._names: dict[int, tuple[str, str]] = {}
-        self._orphans: frozenset[int] = frozenset()
+        self._orphans: dict[int, float] = {}
         self._said: frozenset[int] = frozenset()
         self._census: Counter[str] = Counter()
         if debug:
@@ -154,7 +171,7 @@ class Memory:
         return told
 
     def search(self, owned: Iterable[Entry] | None = None) -> list[Left]:
-        """Look for what was left behind; returns what was not said before. Anything must be found by two looks in a row to count."""
+        """Look for what was left behind; returns what was not said before. What counts was found before, `PATIENCE_S` ago or more."""
         entries = self._owned() if owned is None else list(owned)
         gc.collect()
         mine = {id(entry.thing) for entry in entries}
@@ -162,11 +179,14 @@ class Memory:
             self._kinds.setdefault(type(entry.thing), entry.kind)
         kinds = self._kinds
         orphans = [thing for thing in gc.get_objects() if type(thing) in kinds and id(thing) not in mine]
-        before, self._orphans = self._orphans, frozenset(map(id, orphans))
-        confirmed = [thing for thing in orphans if id(thing) in before]
+        at = time.monotonic()
+        long_ago, before = at - self._patience_s, self._orphans
+        confirmed = [thing for thing in orphans if before.get(id(thing), at + 1) <= long_ago]
+        self._orphans = {id(thing): before.get(id(thing), at) for thing in orphans}
         said, self._said = self._said, frozenset(map(id, confirmed))
         self.left = []
-        for number, thing in enumerate(confirmed):
+        for number in range(len(confirmed)):
+            thing = confirmed[number]
             kind, name = self._names.get(id(thing)) or (kinds[type(thing)], _name(thing))
             ways = held_by(thing, (orphans, confirmed, entries)) if number < DETAILS else []
             where = f"{type(thing).__module__}.{type(thing).__qualname__}"

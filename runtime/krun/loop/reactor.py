@@ -18,6 +18,9 @@ from typing import Any
 _READ = select.POLLIN | select.POLLHUP | select.POLLERR
 _WRITE = select.POLLOUT | select.POLLHUP | select.POLLERR
 
+SWEEP_AT = 64
+"""From how many timers on those that were cancelled are thrown out: then, and each time that there are twice as many as were left."""
+
 Callback = Callable[[], Any]
 
 
@@ -50,6 +53,7 @@ class Reactor:
         self._readers: dict[int, Callback] = {}
         self._writers: dict[int, Callback] = {}
         self._timers: list[Timer] = []
+        self._sweep_at = SWEEP_AT
         self._order = 0
         self._signals: dict[int, Callback] = {}
         self._wakeup: tuple[socket.socket, socket.socket] | None = None
@@ -95,6 +99,11 @@ class Reactor:
         self._order += 1
         timer = Timer(when, self._order, callback)
         heapq.heappush(self._timers, timer)
+        if len(self._timers) >= self._sweep_at:
+            # A question that is answered cancels its time limit, which may be minutes away: those are not kept until then.
+            self._timers[:] = [one for one in self._timers if one.callback is not None]
+            heapq.heapify(self._timers)
+            self._sweep_at = max(SWEEP_AT, 2 * len(self._timers))
         return timer
 
     # -- signals
@@ -146,6 +155,7 @@ class Reactor:
             wait = at_most if wait is None else min(wait, at_most)
         # poll counts milliseconds; rounding up keeps it from spinning through the last one.
         ready = self._poll.poll(None if wait is None else int(wait * 1000 + 0.999))
+        reader = writer = None
         for fd, mask in ready:
             if mask & select.POLLNVAL:
                 # Closed without being removed: a mistake here, but one that must not become a spin.
@@ -157,6 +167,7 @@ class Reactor:
                 reader()
             if mask & _WRITE and (writer := self._writers.get(fd)) is not None:
                 writer()
+        del reader, writer  # what was closed meanwhile is not kept until the next round
         now = self.time()
         due: list[Timer] = []
         while timers and timers[0].when <= now:

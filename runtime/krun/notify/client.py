@@ -21,6 +21,9 @@ log = logging.getLogger("krun.notify")
 SOCKET_NAME = "script-run.sock"
 """The script process's listening socket, in the run directory."""
 
+OUTSTANDING = 4096
+"""How many runs of one process may not have ended yet; one more is refused."""
+
 _DEFAULT_ACCOUNT = Account()
 
 Status = Literal["exited", "signaled", "timeout", "refused", "lost", "superseded"]
@@ -108,7 +111,7 @@ class ScriptClient:
         loop: asyncio.AbstractEventLoop,
         *,
         patience_s: float = 10.0,
-        limit: int = 4096,
+        limit: int = OUTSTANDING,
     ) -> None:
         self._path = run_dir / SOCKET_NAME
         self._loop = loop

@@ -42,6 +42,9 @@ TRIES = 20
 UNSAID_UMASK = 0o177
 """The default of ``umask``. It is about krun's own files; keepalived's scripts have it too, and then write files that nobody can run."""
 
+CONNECTIONS = 16
+"""How many processes may have scripts run: the director's own, and their successors."""
+
 REQUEST_LIMIT = 4 * 1024 * 1024
 
 
@@ -223,6 +226,10 @@ class ScriptChild:
             except OSError as error:
                 log.error("cannot accept a connection: %s", error)
                 return
+            if len(self._streams) >= CONNECTIONS:
+                log.error("%d processes have scripts run already: one more is turned away", CONNECTIONS)
+                sock.close()
+                continue
             self._streams.add(Stream(self._loop, sock, self._received, self._ended, limit=REQUEST_LIMIT))
 
     def _received(self, stream: Stream, message: Message) -> None:
@@ -356,6 +363,7 @@ class ScriptChild:
 
     def _finished(self, job: _Job, result: ScriptResult) -> None:
         self._running.discard(job)
+        job.running = None  # no circle stays: what a reload froze is not looked for by the collector
         self._places.ended(job)
         self._report(job, result)
         self._next()

@@ -16,7 +16,7 @@ from krun.control.framing import Message
 from krun.control.server import Answer
 from krun.loop.books import Books
 from krun.loop.events import EventLoop
-from krun.loop.memory import Memory
+from krun.loop.memory import PATIENCE_S, Memory
 
 if TYPE_CHECKING:
     from krun.parent.slot import Slot
@@ -36,7 +36,16 @@ SAID = 20
 class Accounting:
     """``name``: of the process. ``books``: what it owns. Without ``debug`` only `answer` does anything."""
 
-    def __init__(self, name: str, loop: EventLoop, books: Callable[[], Books], *, debug: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        loop: EventLoop,
+        books: Callable[[], Books],
+        *,
+        debug: bool,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._patience_s = patience_s
         self._name = name
         self._loop = loop
         self._books = books
@@ -46,7 +55,7 @@ class Accounting:
     def start(self) -> None:
         """Everything is in place: from here on it is counted."""
         if self._debug:
-            self._memory = Memory(self._books, debug=True)
+            self._memory = Memory(self._books, debug=True, patience_s=self._patience_s)
             self._loop.call_later(EVERY_S, self._minute)
 
     def reloaded(self) -> None:

@@ -39,6 +39,9 @@ from krun.parent.store import Confirm, Store, StoreError
 log = logging.getLogger("krun.parent")
 
 RETRY_STORE_S = 10.0
+WAITING = 16
+"""How many reloads and plans wait behind the one under way; one more is refused."""
+
 BLIND_AT_MOST = MAX_MESSAGE // 2
 """Octets of two configurations that are told to somebody who may not read them."""
 
@@ -119,7 +122,11 @@ class Reloads:
         elif (
             wanted.answer is not None or wanted.returning or all(w.answer is not None for w in self._waiting)
         ):
-            self._waiting.append(wanted)
+            if len(self._waiting) >= WAITING and wanted.answer is not None:
+                error = f"{WAITING} reloads and plans wait for their turn already"
+                tell(wanted, {"ok": False, "error": error})
+            else:
+                self._waiting.append(wanted)
 
     def hold(self) -> None:
         """What is asked for from now on waits, until `release`."""

@@ -63,13 +63,23 @@ def report(run: Run, outcome: Outcome) -> documents.LastReload:
         duration_us=(time.monotonic_ns() - run.began_ns) // 1000,
         operations=operations,
         total=sum(operations.values()),
-        failures=outcome.failures,
+        failures=_few(outcome.failures),
         reason=outcome.reason or None,
         confirm_by=run.confirm_by,
         limit=None if run.kinds is None else as_json(run.kinds),
         started=outcome.started,
         ended=outcome.ended,
     )
+
+
+FAILURES = 1000
+"""How many of the operations that the kernel refused are named; of more the number is."""
+
+
+def _few(failures: list[str]) -> list[str]:
+    if len(failures) <= FAILURES:
+        return failures
+    return [*failures[:FAILURES], f"and {len(failures) - FAILURES} more"]
 
 
 def tell(wanted: Wanted, message: Message) -> None:

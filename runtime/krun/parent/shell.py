@@ -30,6 +30,7 @@ from krun.control.server import Answer, ControlServer
 from krun.kernel.door import KernelUnavailable
 from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
+from krun.loop.memory import trim
 from krun.loop.scheduler import Scheduler
 from krun.loop.turns import Loop
 from krun.parent import alive, handover, privileges, promises
@@ -257,6 +258,7 @@ class Shell:
         # What only the beginning needed: a predecessor's word for 30,000 servers is not kept for life.
         self._context.promises, self._context.renewed = {}, {}
         self._scheduler.settle(freeze=not self._debug)
+        trim()
         self._loop.call_soon(self._accounting.start)
 
     async def _stop(self, answer: Answer, budget_s: float) -> None:
@@ -440,6 +442,7 @@ class Shell:
     def _settle(self) -> None:
         """When nothing of the reload is on the stack any more: the new configuration lives as long as the process."""
         self._scheduler.settle(freeze=not self._debug)
+        trim()
 
 
 def _words(error: BaseException) -> str:

@@ -342,6 +342,8 @@ class Supervisor:
         )
         remembered(state, self._reloads, self._store, self._crew)
         state.overlays = self._overlays.status()
+        if self._server is not None:
+            state.control = self._server.status()
         gather(self._crew.everyone, state, self._periods.status, done, purpose)
 
     def _dump(self) -> None:
@@ -373,8 +375,7 @@ class Supervisor:
     def _settled(self) -> None:
         """A reload is over, and nothing of it is on the stack any more."""
         self._accounting.reloaded()
-        if not self._settings.memory_debug:
-            settle()
+        settle(freeze=not self._settings.memory_debug)
 
     def _dump_memory(self) -> None:
         self._accounting.dump(self._crew.everyone, self._settings.run_dir.path, MEMORY_S)

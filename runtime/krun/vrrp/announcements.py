@@ -74,6 +74,8 @@ class Pacer:
                     queue.owed[key] = left - 1
                     queue.order.append(key)
                 queue.free_at = now + queue.spacing
+        for device in [d for d, q in self._devices.items() if not q.order and q.free_at <= now]:
+            del self._devices[device]
         return ready
 
     def forget(self, instance: str) -> None:
@@ -82,6 +84,11 @@ class Pacer:
             if any(key[0] == instance for key in queue.owed):
                 queue.order = deque(key for key in queue.order if key[0] != instance)
                 queue.owed = {key: count for key, count in queue.owed.items() if key[0] != instance}
+
+    @property
+    def waiting(self) -> int:
+        """How many addresses wait for their turn."""
+        return sum(len(queue.order) for queue in self._devices.values())
 
     def next_deadline(self) -> int | None:
         """When `due` has something; None when nothing waits."""

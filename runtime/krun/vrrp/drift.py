@@ -63,6 +63,11 @@ class Drift:
         self._outbox.routing.take(STATIC, config.static_routes, config.static_rules)
         self._outbox.change_addresses()
 
+    def forget(self) -> None:
+        """A reload: what was seen of things that nobody wants any more is of no interest."""
+        routing = self._outbox.routing
+        self.shown = {k: v for k, v in self.shown.items() if routing.book(k).wanted(k) is not None}
+
     def put_back(self, present: Collection[AddressKey]) -> None:
         """Addresses that should be there and are not, for whatever reason."""
         ledger = self._outbox.ledger

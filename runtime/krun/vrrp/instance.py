@@ -26,6 +26,9 @@ from krun.vrrp.reception import Accepted, rules_for
 from krun.vrrp.tracking import Debounced, Verdict
 
 DEFAULT_UNICAST_TTL = 255
+ADVERTS = 8
+"""For how many priorities the octets of an advert are kept ready."""
+
 _GOLDEN = 618
 """Thousandths of the golden ratio: its multiples lie evenly in the interval, however many there are."""
 _SLOT = 8
@@ -113,7 +116,7 @@ class Instance:
         """The messages of one advert: one for the multicast group, or one for each unicast peer; none without a source address."""
         known = self._adverts.get(priority)
         if known is None:
-            if len(self._adverts) > 8:
+            if len(self._adverts) >= ADVERTS:
                 self._adverts.clear()
             known = self._adverts[priority] = self._build(priority)
         return known

@@ -27,6 +27,7 @@ from krun.kernel.door import (
 )
 from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
+from krun.loop.limited import LimitedLog
 from krun.notify import used
 from krun.notify.client import ScriptClient
 from krun.notify.mail.about_vrrp import VrrpLetters
@@ -82,6 +83,9 @@ class VrrpChild:
         self._timer_at = 0
         self._retry: asyncio.TimerHandle | None = None
         self._running = False
+        self._say = LimitedLog(
+            log, what="virtual routers"
+        )  # a peer decides how often there is something to say
         self._failures: list[str] = []
         self._written: Counter[str] = Counter()
         self._mute: dict[str, int] = {}
@@ -183,6 +187,7 @@ class VrrpChild:
         else:
             effects = reload.reconfigure(self._director, plan, now_us(), **around)
         self._run(effects)
+        self._mute = {name: code for name, code in self._mute.items() if name in self._director.instances}
         self._lookout.watch()
         self._client.programs(used.by_vrrp(config))
         self._checks.set(config.vrrp_scripts)
@@ -200,6 +205,9 @@ class VrrpChild:
         document = status.document(self._director, now_us())
         for tracker in document["trackers"]:
             tracker["last"] = self._checks.said(tracker["name"])
+        document["netlink_overruns"] = getattr(self._rtnetlink, "overruns", 0)
+        document["log_lines_left_out"] = self._say.left_out
+        document["announcements"] = {"waiting": self._pacer.waiting, "dropped": self._pacer.dropped}
         return self._post.report(document)
 
     def books(self) -> Books:
@@ -401,7 +409,7 @@ class VrrpChild:
                     else:
                         self._promises.promise(key, value)
                 case Say(level=level, subject=subject, text=text, kind=kind_of, data=data):
-                    log.log(level, "(%s) %s", subject, text, extra=typed(kind_of, subject, **data))
+                    self._say(level, "(%s) %s", subject, text, about=typed(kind_of, subject, **data))
                 case Rewire():
                     self._sockets.want(self._director.endpoints())
         if cut:

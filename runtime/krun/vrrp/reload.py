@@ -224,6 +224,7 @@ def reconfigure(
     for group in director.groups.values():
         director.settle(group)
     director.release_addresses()
+    director.drift.forget()
     return [*director.take(), Rewire()]
 
 

@@ -133,7 +133,7 @@ def test_connections_are_bounded(folder: Path, served: Served) -> None:
         for _ in range(4):
             sock = stack.enter_context(socket.socket(socket.AF_UNIX))
             sock.connect(str(folder / "s"))
-            sock.sendall(encode({"op": "a"}))
+            sock.sendall(encode({"op": "a"}) + encode({"op": "mute"}))
             assert sock.recv(100)
         with pytest.raises(NoDaemonError):
             ask(folder / "s", {"op": "a"}, 5)

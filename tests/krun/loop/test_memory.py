@@ -49,7 +49,7 @@ def owner() -> Iterator[Owner]:
 
 
 def test_what_came_and_what_went(owner: Owner) -> None:
-    memory = Memory(owner.books, debug=True)
+    memory = Memory(owner.books, debug=True, patience_s=0.0)
     owner.pools = {"a": Pool("a"), "b": Pool("b")}
     told = memory.mark()
     assert told["came"] == {"pool": {"count": 2, "names": ["a", "b"]}} and not told["gone"]
@@ -60,7 +60,7 @@ def test_what_came_and_what_went(owner: Owner) -> None:
 
 
 def test_a_thing_that_nobody_owns_and_somebody_keeps(owner: Owner) -> None:
-    memory = Memory(owner.books, debug=True)
+    memory = Memory(owner.books, debug=True, patience_s=0.0)
     owner.pools = {"a": Pool("a"), "b": Pool("b")}
     memory.mark()
     kept: dict[str, Any] = {"the cache": owner.pools.pop("a")}
@@ -77,7 +77,7 @@ def test_a_thing_that_nobody_owns_and_somebody_keeps(owner: Owner) -> None:
 
 
 def test_a_thing_that_goes_in_time_is_no_leak(owner: Owner) -> None:
-    memory = Memory(owner.books, debug=True)
+    memory = Memory(owner.books, debug=True, patience_s=0.0)
     owner.pools = {"a": Pool("a")}
     memory.mark()
     last = owner.pools.pop("a")
@@ -87,7 +87,7 @@ def test_a_thing_that_goes_in_time_is_no_leak(owner: Owner) -> None:
 
 
 def test_garbage_in_a_circle_is_not_left_behind(owner: Owner) -> None:
-    memory = Memory(owner.books, debug=True)
+    memory = Memory(owner.books, debug=True, patience_s=0.0)
     one, other = Slotted("a"), Slotted("b")
     one.other, other.other = other, one
     owner.pools = {"a": one, "b": other}
@@ -156,7 +156,7 @@ def test_sizes_are_bounded_and_do_not_cross_borders() -> None:
 
 
 def test_a_hundred_left_behind_are_counted_and_few_are_looked_into(owner: Owner) -> None:
-    memory = Memory(owner.books, debug=True)
+    memory = Memory(owner.books, debug=True, patience_s=0.0)
     owner.pools = {str(n): Pool(str(n)) for n in range(100)}
     memory.mark()
     kept: list[object] = list(owner.pools.values())
@@ -179,7 +179,7 @@ def test_the_log_and_the_event_of_what_was_left_behind(
     owner: Owner, caplog: pytest.LogCaptureFixture
 ) -> None:
     loop = _Loop()
-    accounting = Accounting("check", cast(EventLoop, loop), owner.books, debug=True)
+    accounting = Accounting("check", cast(EventLoop, loop), owner.books, debug=True, patience_s=0.0)
     accounting.start()
     owner.pools = {"a": Pool("a")}
     loop.pass_time(EVERY_S)

@@ -19,8 +19,10 @@ def families(state: dict[str, Any]) -> Iterator[Family]:
     yield from _reloads(state)
     yield from _hand(state)
     yield from _store(state.get("store") or {})
+    yield from _control(state.get("control", {}))
     yield from _scripts(state.get("extra", {}).get("script", {}))
     yield from _mail(state.get("extra", {}))
+    yield from _vrrp(state.get("extra", {}).get("vrrp", {}))
     yield from _scrapes(state.get("extra", {}).get("metrics", {}))
 
 
@@ -122,6 +124,20 @@ def _store(store: dict[str, Any]) -> Iterator[Family]:
     yield from (failures, writes, sound)
 
 
+def _control(control: dict[str, Any]) -> Iterator[Family]:
+    connections = Family("krun_control_connections", "gauge", "Connections to the control socket")
+    connections.add(control.get("connections"))
+    refused = Family(
+        "krun_control_refused_total",
+        "counter",
+        "Connections and requests that the control socket had no room for",
+    )
+    refused.add(control.get("refused"))
+    cut = Family("krun_control_cut_off_total", "counter", "Connections that were ended: idle, or not reading")
+    cut.add(control.get("cut_off"))
+    yield from (connections, refused, cut)
+
+
 def _scripts(script: dict[str, Any]) -> Iterator[Family]:
     running = Family("krun_scripts_running", "gauge", "Scripts that run now")
     running.add(len(script["running"]) if "running" in script else None)
@@ -133,6 +149,23 @@ def _scripts(script: dict[str, Any]) -> Iterator[Family]:
     for result, number in script.get("ended", {}).items():
         ended.add(number, result)
     yield from (running, waiting, limit, ended)
+
+
+def _vrrp(vrrp: dict[str, Any]) -> Iterator[Family]:
+    overruns = Family(
+        "krun_netlink_overruns_total",
+        "counter",
+        "Times that notifications of the kernel were lost and all was read anew",
+    )
+    overruns.add(vrrp.get("netlink_overruns"))
+    announcements = vrrp.get("announcements", {})
+    waiting = Family("krun_announcements_waiting", "gauge", "Addresses whose announcement waits for its turn")
+    waiting.add(announcements.get("waiting"))
+    dropped = Family(
+        "krun_announcements_dropped_total", "counter", "Announcements that there was no room for"
+    )
+    dropped.add(announcements.get("dropped"))
+    yield from (overruns, waiting, dropped)
 
 
 def _scrapes(metrics: dict[str, Any]) -> Iterator[Family]:

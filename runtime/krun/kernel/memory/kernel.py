@@ -69,6 +69,14 @@ class MemoryKernel:
         self._sockets.append(opened)
         return opened
 
+    def remember(self, most: int) -> None:
+        """From now on the logs of operations and announcements keep the last ``most``."""
+        self.announced = deque(self.announced, maxlen=most)
+        self._rtnetlink.log = deque(self._rtnetlink.log, maxlen=most)
+        self._routing.log = deque(self._routing.log, maxlen=most)
+        if self._ipvs is not None:
+            self._ipvs.log = deque(self._ipvs.log, maxlen=most)
+
     # Controls
 
     def set_link(self, name: str, *, up: bool = True) -> Link:
