@@ -104,7 +104,6 @@ NOT_RUN = frozenset(
         "daemon.reload",
         "daemon.files",
         "vrrp.igmp",
-        "fifo",
     }
 )
 """Carried in the IR, and not run by the krun of this release: it refuses an IR that needs one of these."""

@@ -42,7 +42,6 @@ GLOBAL_FIELDS: dict[str, tuple[str, ...]] = {
     "ipvs.nftables": ("nftables_ipvs",),
     "daemon.scripts": ("startup_script", "shutdown_script"),
     "daemon.reload": ("reload",),
-    "fifo": ("fifo_states_on_reload",),
     "daemon.files": ("files", "instance", "use_pid_dir"),
     "daemon.process": (
         "parent_process",

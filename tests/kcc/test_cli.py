@@ -354,7 +354,7 @@ def test_interrupted() -> None:
 NOT_RUN = (
     """\
 global_defs {
-    notify_fifo /run/keepalived.fifo
+    snmp_socket udp:127.0.0.1:705
     vrrp_strict
 }
 """
@@ -365,7 +365,7 @@ global_defs {
 def test_what_krun_does_not_run_is_an_error_in_build_and_a_note_in_check(tmp_path: Path) -> None:
     from kir.features import RUN
 
-    path, out = tmp_path / "fifo.conf", tmp_path / "ir.json"
+    path, out = tmp_path / "snmp.conf", tmp_path / "ir.json"
     path.write_text(NOT_RUN)
     assert report(path)[1]["summary"]["errors"] == 0
     code, body = report("--target", "krun", path)
@@ -374,7 +374,7 @@ def test_what_krun_does_not_run_is_an_error_in_build_and_a_note_in_check(tmp_pat
     done = kcc("build", path, "-o", out)
     assert done.returncode == 1
     assert not out.exists()
-    for name in ("notify_fifo", "`fifo`", "`vrrp.no_accept`"):
+    for name in ("snmp_socket", "`snmp`", "`vrrp.no_accept`"):
         assert name in done.stderr
     assert kcc("build", path, "--allow-errors", "-o", out).returncode == 0
     document = json.loads(out.read_text())

@@ -72,7 +72,7 @@ def pipes(case: HostCase) -> None:
         fifo = getattr(case.config.global_defs, name)
         if fifo is None:
             continue
-        who = runner(case.facts, Account(user=fifo.user or "0", group=fifo.group))
+        who = runner(case.facts, Account(user=fifo.user, group=fifo.group))
         if isinstance(who, Unknown):
             case.say(
                 "KC1207",

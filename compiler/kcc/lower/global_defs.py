@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kcc.language.parsed import AccountValue, Field, Node
-from kcc.lower.scripts import script
+from kcc.lower.scripts import account, script
 from kir.model import Fifo, Global, LvsTimeouts, SmtpServer
 from kir.model.vrrp import MULTICAST_GROUP
 
@@ -221,6 +221,9 @@ def _fifos(fields: dict[str, Field], scope: Scope) -> dict[str, Any]:
         path, user, group = (value, None, None) if isinstance(value, str) else (*value, None, None)[:3]
         if hasattr(user, "user"):
             user, group = user.user, user.group
+        if user is None:  # then it belongs to whom scripts run as
+            owner = account(None, scope)
+            user, group = owner.user, owner.group
         general = made["notify_fifo"]
         if name != "notify_fifo" and general is not None and general.path == path:
             scope.say(

@@ -1,4 +1,4 @@
-"""What the global definitions ask of the checker process: the kernel's timeouts, and what this release does not do."""
+"""What the global definitions ask of the checker process: the kernel's timeouts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import logging
 from kir.model import Config
 from krun.check.limit import LimitedLog
 from krun.kernel.door import Ipvs
-
-log = logging.getLogger("krun.check")
 
 
 def set_timeouts(ipvs: Ipvs, config: Config, limited: LimitedLog) -> None:
@@ -20,10 +18,3 @@ def set_timeouts(ipvs: Ipvs, config: Config, limited: LimitedLog) -> None:
         ipvs.set_timeouts(timeouts.tcp_s, timeouts.tcpfin_s, timeouts.udp_s)
     except OSError as error:
         limited(logging.ERROR, "cannot set the IPVS timeouts: %s", error)
-
-
-def admit_gaps(config: Config) -> None:
-    """Say what this process is asked for and does not do."""
-    general = config.global_defs
-    if general.notify_fifo is not None or general.lvs_notify_fifo is not None:
-        log.warning("notify_fifo, lvs_notify_fifo: not written by this release")

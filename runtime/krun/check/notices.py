@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from kir.model import RealServer, Script, VirtualServer
+from kir.model import Config, RealServer, Script, VirtualServer
 from krun.check.identity import subject
 from krun.check.limit import LimitedLog
 from krun.check.pool import News, Pool, QuorumGained, QuorumLost, ServerDown, ServerUp, WeightChanged
@@ -38,6 +38,12 @@ class Notices:
         self._scripts = scripts
         self._log = limited
         self._told = told
+        self._pipes = False
+
+    def follow(self, config: Config) -> None:
+        """From now on this configuration counts."""
+        settings = config.global_defs
+        self._pipes = settings.notify_fifo is not None or settings.lvs_notify_fifo is not None
 
     def tell(self, virtual: VirtualServer, news: Iterable[News], reason: Reasons) -> None:
         """Log and run scripts; ``reason`` says why a server is down."""
@@ -67,10 +73,9 @@ class Notices:
 
     def _subject(self, virtual: VirtualServer, item: News) -> tuple[str, str]:
         """What news are about, and what they say of it; empty where no script hears of it."""
-        found = script_of(virtual, item)
-        if found is None:
+        if script_of(virtual, item) is None and not (self._pipes and line_of(virtual, item)):
             return "", ""
-        return found[1], "UP" if isinstance(item, (ServerUp, QuorumGained)) else "DOWN"
+        return about(virtual, item), "UP" if isinstance(item, (ServerUp, QuorumGained)) else "DOWN"
 
     def _run(
         self,
@@ -80,11 +85,15 @@ class Notices:
         word: str,
         done: Callable[[], None] | None = None,
     ) -> bool:
-        found = script_of(virtual, item)
-        if found is None:
-            return False
-        script = found[0]
+        """Whether there is a script whose end may be waited for."""
+        script = script_of(virtual, item)
         number = self._told.number(queue)
+        if self._pipes:
+            self._scripts.line("lvs", line_of(virtual, item))
+        if script is None:
+            if done is None:
+                self._told.tell(queue, number, word)
+            return False
         server = item.server.identity if isinstance(item, (ServerUp, ServerDown)) else ""
         facts = [
             ("KRUN_KIND", "RS" if server else "VS"),
@@ -186,14 +195,38 @@ def event_of(virtual: VirtualServer, item: News) -> dict[str, Any]:
     )
 
 
-def script_of(virtual: VirtualServer, item: News) -> tuple[Script, str] | None:
-    """Which script an event runs, and the name of the queue that keeps its order."""
-    if isinstance(item, (ServerUp, ServerDown)):
-        script = item.server.notify_up if isinstance(item, ServerUp) else item.server.notify_down
-        queue = subject(virtual, item.server)
-    elif isinstance(item, (QuorumGained, QuorumLost)):
-        script = virtual.quorum_up if isinstance(item, QuorumGained) else virtual.quorum_down
-        queue = virtual.name
+def script_of(virtual: VirtualServer, item: News) -> Script | None:
+    """Which script an event runs."""
+    if isinstance(item, ServerUp):
+        return item.server.notify_up
+    if isinstance(item, ServerDown):
+        return item.server.notify_down
+    if isinstance(item, QuorumGained):
+        return virtual.quorum_up
+    return virtual.quorum_down if isinstance(item, QuorumLost) else None
+
+
+def about(virtual: VirtualServer, item: News) -> str:
+    """Whom an event is about: the name of the queue that keeps the order of its scripts."""
+    return subject(virtual, item.server) if isinstance(item, (ServerUp, ServerDown)) else virtual.name
+
+
+def line_of(virtual: VirtualServer, item: News) -> str:
+    """What the pipes get; empty for news that are not for them. keepalived 2.4 writes a NUL octet behind the line feed, 2.2 did not,
+    its manual knows nothing of it, and neither does this.
+    """
+    service = virtual.services[0]
+    group, _, named = virtual.name.partition(" ")
+    if group == "group":
+        text = f"[{named.rpartition(' ')[0] or named}]:0"
+    elif service.fwmark:
+        text = f"FWM {service.fwmark}"
     else:
-        return None
-    return (script, queue) if script is not None else None
+        text = f"[{service.address}]:{service.protocol}:{service.port}"
+    if isinstance(item, (ServerUp, ServerDown)):
+        word = "UP" if isinstance(item, ServerUp) else "DOWN"
+        kind = "none" if service.fwmark else service.protocol
+        return f"RS [{item.server.address}]:{kind}:{item.server.port} {text} {word}\n"
+    if isinstance(item, (QuorumGained, QuorumLost)):
+        return f"VS {text} {'UP' if isinstance(item, QuorumGained) else 'DOWN'}\n"
+    return ""

@@ -16,7 +16,7 @@ from kir.plan.operations import DelService, IpvsOperation
 from kir.state import DestKey, IpvsTable, ServiceEntry
 from krun.check import machine
 from krun.check.draining import Draining
-from krun.check.general import admit_gaps, set_timeouts
+from krun.check.general import set_timeouts
 from krun.check.hand import Hand
 from krun.check.limit import LimitedLog, Slots, file_limit
 from krun.check.memo import Memo
@@ -126,6 +126,7 @@ class CheckChild:
         self._post = PostOffice(loop, self._scripts, clock=self._clock, epoch=self._epoch)
         self._letters = CheckLetters(self._post)
         self._letters.follow(self._config)
+        self._notices.follow(self._config)
         self._hand = Hand(self._grid, self._clock, self._boottime, self._hand_moved)
         try:
             self._hand.set(self._context.overlays)
@@ -142,7 +143,6 @@ class CheckChild:
             record=self._record,
             audit_us=audit_us,
         )
-        admit_gaps(self._config)
         set_timeouts(self._ipvs, self._config, self._log)
         self._roster.populate(self._config)
         known = recall(self._roster, self._context.promises)
@@ -422,6 +422,7 @@ class CheckChild:
             self._said.pop(key, None)
             self._promises.withdraw(key)
         self._letters.follow(self._config)
+        self._notices.follow(self._config)
         self._name_programs()
         self._tell(taken.news)
         for virtual, items in taken.news:
@@ -433,8 +434,6 @@ class CheckChild:
         self._follow_addresses()
         if draft.config.global_defs.lvs_timeouts != old.global_defs.lvs_timeouts:
             set_timeouts(self._ipvs, draft.config, self._log)
-        if draft.config.global_defs != old.global_defs:
-            admit_gaps(draft.config)
         counts = written.counts + draft.counts
         done: dict[str, Any] = {
             "operations": {name: count for name, count in sorted(counts.items()) if count},

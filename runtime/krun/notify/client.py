@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ SOCKET_NAME = "script-run.sock"
 
 OUTSTANDING = 4096
 """How many runs of one process may not have ended yet; one more is refused."""
+LINES = 10_000
+"""How many lines for pipes wait at most while there is no script process."""
 
 _DEFAULT_ACCOUNT = Account()
 
@@ -121,6 +124,10 @@ class ScriptClient:
         self._outstanding: dict[int, _Outstanding] = {}
         self._unsent: dict[int, None] = {}
         self._orphans: list[_Orphan] = []
+        self._lines: deque[tuple[int, str, str]] = deque()
+        self._line = 0
+        self._handed = 0
+        self._lines_lost = 0
         self._programs: list[Message] = []
         self._programs_told = True
         self._stream: Stream | None = None
@@ -190,6 +197,22 @@ class ScriptClient:
         self._programs_told = False
         self._flush()
 
+    def line(self, channel: str, text: str) -> None:
+        """Write a line to the pipes of ``channel`` (`krun.notify.fifo`), in order, also over the death of the script process."""
+        if self._closed:
+            return
+        self._line += 1
+        self._lines.append((self._line, channel, text))
+        while len(self._lines) > LINES:
+            self._lines.popleft()
+            self._lines_lost += 1
+            if self._lines_lost == 1:
+                log.error(
+                    "the script process does not take lines for pipes: more than %d wait, the oldest are lost",
+                    LINES,
+                )
+        self._flush()
+
     def close(self) -> None:
         """Drop the connection. Runs with a callback are killed and forgotten; those without go on."""
         self._closed = True
@@ -213,12 +236,21 @@ class ScriptClient:
         while self._orphans and self._stream is not None:
             orphan = self._orphans.pop(0)
             self._stream.send(_adoption(orphan))
+        for number, channel, text in self._lines if self._handed < self._line else ():
+            if number > self._handed and self._stream is not None:
+                self._handed = number
+                self._stream.send({"op": "line", "number": number, "channel": channel, "text": text})
         while self._unsent and self._stream is not None:
             token = next(iter(self._unsent))
             del self._unsent[token]
             run = self._outstanding[token]
             run.sent = True
             self._stream.send(_request(token, run))
+
+    @property
+    def _wanted(self) -> bool:
+        """Whether there is something to hand over."""
+        return bool(self._unsent or self._orphans or self._handed < self._line or not self._programs_told)
 
     def _open(self) -> bool:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
@@ -251,10 +283,14 @@ class ScriptClient:
 
     def _try_again(self) -> None:
         self._retry = None
-        if (self._unsent or self._orphans or not self._programs_told) and not self._closed:
+        if self._wanted and not self._closed:
             self._flush()
 
     def _received(self, _stream: Stream, message: Message) -> None:
+        if message.get("op") == "written":
+            while self._lines and self._lines[0][0] <= message["number"]:
+                self._lines.popleft()
+            return
         run = self._outstanding.get(message.get("id", 0))
         if run is None:
             return
@@ -282,6 +318,7 @@ class ScriptClient:
 
     def _ended(self, _stream: Stream, why: str) -> None:
         self._stream = None
+        self._handed = self._lines[0][0] - 1 if self._lines else self._line
         self._programs_told = not self._programs
         lost: list[int] = []
         again: list[int] = []
@@ -303,7 +340,7 @@ class ScriptClient:
         # Their turn was before those that were not even handed over.
         self._unsent = dict.fromkeys([*again, *self._unsent])
         self._lose(lost, f"the script process went away: {why}")
-        if self._unsent or self._orphans or not self._programs_told:
+        if self._wanted:
             self._flush()
 
     def _lose(self, tokens: list[int], why: str) -> None:

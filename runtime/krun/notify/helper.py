@@ -20,6 +20,7 @@ from krun.control.stream import Stream
 from krun.loop.books import Books, Entry
 from krun.notify import accounts, family, limits
 from krun.notify.client import SOCKET_NAME, ScriptResult, ScriptRun
+from krun.notify.fifo import Pipes
 from krun.notify.places import Places
 from krun.notify.programs import Programs
 from krun.notify.reports import Reports
@@ -95,12 +96,14 @@ class ScriptChild:
         self._counts: Counter[str] = Counter()
         self._programs = Programs()
         self._reports = Reports()
+        self._pipes = Pipes(context.run_dir)
 
     # -- life
 
     async def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         limits.apply()
+        self._pipes.follow(self._config.global_defs, self._secure, loop)
         self._listener = listen(self._context.run_dir / SOCKET_NAME)
         loop.add_reader(self._listener.fileno(), self._acceptable)
 
@@ -116,14 +119,19 @@ class ScriptChild:
                 await self._wait_idle(LAST_WORDS_S)
                 self._end_all()
             if not await self._wait_idle(0.5):
-                self.abandon()
+                self._kill_all()
                 await self._wait_idle(0.5)
+        await self._pipes.close()
         self._reports.close()
         assert self._loop is not None
         deafen(self._loop)
 
     def abandon(self) -> None:
         self._stopping = True
+        self._pipes.kill()
+        self._kill_all()
+
+    def _kill_all(self) -> None:
         self._places.clear()
         for timer in self._retrying.values():
             timer.cancel()
@@ -168,17 +176,22 @@ class ScriptChild:
 
     def prepare(self, config: Config, digest: str) -> dict[str, Any]:
         self._prepared = config
+        self._pipes.hold()  # whose lines come from now on is known when it is known which configuration runs
         return {}
 
     def commit(self) -> dict[str, Any]:
         if self._prepared is not None:
             self._config, self._prepared = self._prepared, None
         accounts.forget()
+        assert self._loop is not None
+        self._pipes.follow(self._config.global_defs, self._secure, self._loop)
+        self._pipes.release()
         self._programs.judge(self._secure)
         return {"operations": {}, "failures": []}
 
     def abort(self) -> None:
         self._prepared = None
+        self._pipes.release()
 
     def status(self) -> dict[str, Any]:
         document: dict[str, Any] = {
@@ -191,7 +204,9 @@ class ScriptChild:
             "limit": self._places.at_once,
             "ended": dict(sorted(self._counts.items())),
         }
-        alarms = self._programs.alarms()
+        if self._pipes.any:
+            document["pipes"] = self._pipes.status()
+        alarms = self._programs.alarms() + self._pipes.alarms()
         return {**document, "alarms": alarms} if alarms else document
 
     @property
@@ -236,6 +251,10 @@ class ScriptChild:
         operation = message.get("op")
         if operation == "run":
             self._accept(_job(stream, message))
+        elif operation == "line":
+            # Said before it is so: a line that is under way when this process dies is lost, and never written twice.
+            stream.send({"op": "written", "number": message["number"]})
+            self._pipes.line(message["channel"], str(message["text"]).encode())
         elif operation == "cancel":
             self._cancel(stream, lambda job: job.number == message.get("id"))
         elif operation == "adopt":

@@ -57,7 +57,7 @@ def examine(program: str, account: Account, secure: bool) -> str | None:
         path = find(program)
         identity = _identity(program, account)
         _refuse_insecure(path, identity, secure)
-        with _as(identity):
+        with as_user(identity):
             try:
                 details = os.stat(path)  # noqa: PTH116
             except OSError as error:
@@ -165,7 +165,7 @@ def _refuse_insecure(path: str, identity: Identity, secure: bool) -> None:
 
 
 @contextlib.contextmanager
-def _as(identity: Identity) -> Iterator[None]:
+def as_user(identity: Identity) -> Iterator[None]:
     """See the file system as that user does. There is one thread, and no other code runs meanwhile."""
     us, our_group, our_groups = os.geteuid(), os.getegid(), os.getgroups()
     if us != 0 or identity.uid == 0:

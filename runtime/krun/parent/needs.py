@@ -34,6 +34,7 @@ _WHY: dict[tuple[str, int], str] = {
     ("script", privileges.SETUID): "scripts that run as another user",
     ("script", privileges.SETGID): "scripts that run as another user",
     ("script", privileges.KILL): "ending scripts of another user",
+    ("script", privileges.CHOWN): "notify pipes of another user",
     ("script", privileges.DAC_READ_SEARCH): "scripts in private directories",
 }
 

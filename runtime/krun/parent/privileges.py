@@ -10,6 +10,7 @@ from kir.model import Config
 _VERSION_3 = 0x20080522  # linux/capability.h: _LINUX_CAPABILITY_VERSION_3
 _PR_SET_NO_NEW_PRIVS = 38
 
+CHOWN = 0
 DAC_READ_SEARCH = 2
 KILL = 5
 SETGID = 6
@@ -22,6 +23,7 @@ SYS_ADMIN = 21
 SYS_NICE = 23
 
 NAMES: dict[int, str] = {
+    CHOWN: "CAP_CHOWN",
     DAC_READ_SEARCH: "CAP_DAC_READ_SEARCH",
     KILL: "CAP_KILL",
     SETGID: "CAP_SETGID",
@@ -73,7 +75,11 @@ def keeps(name: str, config: Config) -> frozenset[int] | None:
     if always is None:
         return None
     # Not for the lock alone: what the process maps later is locked as well (mlockall(2), MCL_FUTURE).
-    return always | {IPC_LOCK} if locked(name, config) else always
+    more = {IPC_LOCK} if locked(name, config) else set()
+    settings = config.global_defs
+    if name == "script" and (settings.notify_fifo or settings.vrrp_notify_fifo or settings.lvs_notify_fifo):
+        more.add(CHOWN)
+    return always | more
 
 
 def locked(name: str, config: Config) -> bool:

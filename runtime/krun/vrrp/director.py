@@ -275,20 +275,21 @@ class Director(Surroundings):
         yield Entry("book", "rules", self.routing.rules)
         yield Entry("configuration", "that the director runs", self.config)
 
+    @property
+    def has_pipes(self) -> bool:
+        """Whether there is a pipe for what happens here."""
+        settings = self.config.global_defs
+        return settings.notify_fifo is not None or settings.vrrp_notify_fifo is not None
+
     # -- inside
 
-    def held(self) -> list[TellOutside]:
-        """What the outside should have been told of who is master now: instances, then groups."""
+    def standing(self) -> list[TellOutside]:
+        """What the outside should have been told of everybody: instances, then groups."""
         instances = [
-            TellOutside("INSTANCE", i.name, "MASTER", i.state.speaks, i.config.notify)
+            TellOutside("INSTANCE", i.name, i.state.role.name, i.state.speaks, i.config.notify)
             for i in self.instances.values()
-            if i.state.role is Role.MASTER
         ]
-        groups = [
-            TellOutside("GROUP", g.name, "MASTER", 0, g.config.notify)
-            for g in self.groups.values()
-            if g.role is Role.MASTER
-        ]
+        groups = [TellOutside("GROUP", g.name, g.role.name, 0, g.config.notify) for g in self.groups.values()]
         return instances + groups
 
     def take(self) -> list[Effect]:
@@ -365,7 +366,11 @@ class Director(Surroundings):
                 self.outbox.forget_announcements(instance.name)
             case events.Notify(word=word):
                 config = instance.config
-                if word == "MASTER_RX_LOWER_PRI" and config.notify.master_rx_lower_pri is None:
+                if (
+                    word == "MASTER_RX_LOWER_PRI"
+                    and config.notify.master_rx_lower_pri is None
+                    and not self.has_pipes
+                ):
                     return
                 self.outbox.tell("INSTANCE", config.name, word, instance.state.speaks, config.notify)
             case events.Count(name=name):
@@ -419,6 +424,10 @@ class Director(Surroundings):
             verdict, state = instance.verdict, instance.state
             if verdict.priority != state.priority:
                 self.feed(instance, events.PriorityChanged(verdict.priority), now)
+                if instance.config.notify_priority_changes and self.has_pipes:
+                    word = f"{'MASTER' if instance.state.role is Role.MASTER else 'BACKUP'}_PRIORITY"
+                    config = instance.config
+                    self.outbox.tell("INSTANCE", config.name, word, instance.state.speaks, config.notify)
             faults = verdict.faults | self.group_faults(instance)
             if faults != state.faults or verdict.pending != state.pending:
                 self.feed(instance, events.FaultsChanged(faults, verdict.pending), now)

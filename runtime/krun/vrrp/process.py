@@ -103,6 +103,7 @@ class VrrpChild:
         self._sockets = Sockets(self._kernel, loop, self._received, self._socket_failed)
         self._client = ScriptClient(self._context.run_dir, loop)
         self._notifier = Notifier(self._client, Told(self._promises, self._context.promises))
+        self._notifier.follow(self._context.config)
         self._post = PostOffice(loop, self._client)
         self._letters = VrrpLetters(self._post, self._promises, self._context.promises, self._faults)
         self._letters.follow(self._context.config)
@@ -141,7 +142,9 @@ class VrrpChild:
         for text in heritage.void:
             log.warning("%s", text)
         self._run(director.start(now, self._rtnetlink.addresses(), heritage, _startup_delay(config)))
-        for change in director.held():
+        for change in director.standing():
+            if change.word != "MASTER":
+                continue
             self._notifier.catch_up(change)
         self._lookout.watch()
         self._client.programs(used.by_vrrp(config))
@@ -176,6 +179,8 @@ class VrrpChild:
         self._failures, self._written = [], Counter()
         config = plan.config
         self._letters.follow(config)
+        self._notifier.follow(config)
+        before = self._director.standing()
         self._rtnetlink.set_own(own_addresses(config))
         around: dict[str, Any] = {
             "sources": self._all_sources(config),
@@ -188,6 +193,9 @@ class VrrpChild:
             effects = reload.reconfigure(self._director, plan, now_us(), **around)
         self._run(effects)
         self._mute = {name: code for name, code in self._mute.items() if name in self._director.instances}
+        if config.global_defs.fifo_states_on_reload:
+            # Those that are new, or became another, have been told like every change.
+            self._notifier.write_all(now for now in self._director.standing() if now in before)
         self._lookout.watch()
         self._client.programs(used.by_vrrp(config))
         self._checks.set(config.vrrp_scripts)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
-from kir.model import Notify, Script, VrrpScript
+from kir.model import Config, Notify, Script, VrrpScript
 from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
 from krun.notify.client import ScriptResult, ScriptRun
@@ -32,6 +32,8 @@ class Runs(Protocol):
     ) -> int: ...
 
     def cancel(self, token: int) -> None: ...
+
+    def line(self, channel: str, text: str) -> None: ...
 
 
 class _Check:
@@ -167,6 +169,18 @@ class Notifier:
     def __init__(self, client: Runs, told: Told) -> None:
         self._client = client
         self._told = told
+        self._pipes = False
+
+    def follow(self, config: Config) -> None:
+        """From now on this configuration counts."""
+        settings = config.global_defs
+        self._pipes = settings.notify_fifo is not None or settings.vrrp_notify_fifo is not None
+
+    def write_all(self, changes: Iterable[TellOutside]) -> None:
+        """All states to the pipes, new or not (``fifo_write_vrrp_states_on_reload``)."""
+        if self._pipes:
+            for change in changes:
+                self._client.line("vrrp", line_of(change))
 
     def tell(self, change: TellOutside) -> None:
         """The script for the state first, then the generic one with its four arguments (keepalived.conf(5), ``notify``)."""
@@ -176,8 +190,10 @@ class Notifier:
         if state and self._told.again(subject, change.word):
             return  # the process before this one has told it already
         chosen = _chosen(change)
+        if not chosen and not self._pipes:
+            return
+        number = self._told.number(subject) if state or chosen else 0
         if chosen:
-            number = self._told.number(subject)
             facts = (
                 ("KRUN_KIND", change.kind),
                 ("KRUN_NAME", change.name),
@@ -202,6 +218,10 @@ class Notifier:
                     self._client.run(run, taken=partial(self._told.tell, subject, number, change.word))
                 else:
                     self._client.run(run)
+        if self._pipes:
+            self._client.line("vrrp", line_of(change))
+            if state and not ends and not chosen:
+                self._told.tell(subject, number, change.word)
         if ends:
             self._told.forget(subject)
 
@@ -214,8 +234,13 @@ class Notifier:
             self.tell(change)
 
 
-_EVENTS = frozenset({"MASTER_RX_LOWER_PRI"})
+_EVENTS = frozenset({"MASTER_RX_LOWER_PRI", "MASTER_PRIORITY", "BACKUP_PRIORITY"})
 """Words that say what happened, and not what is so."""
+
+
+def line_of(change: TellOutside) -> str:
+    """What the pipes get: `INSTANCE "VI_1" MASTER 100` and a line feed."""
+    return f'{change.kind} "{change.name}" {change.word} {change.priority}\n'
 
 
 def _chosen(change: TellOutside) -> list[tuple[Script, tuple[str, ...]]]:
@@ -227,10 +252,10 @@ def _chosen(change: TellOutside) -> list[tuple[Script, tuple[str, ...]]]:
         "STOP": notify.stop,
         "DELETED": notify.deleted,
         "MASTER_RX_LOWER_PRI": notify.master_rx_lower_pri,
-    }[change.word]
+    }.get(change.word)
     chosen: list[tuple[Script, tuple[str, ...]]] = []
     if special is not None:
         chosen.append((special, ()))
-    if notify.any is not None and change.word != "MASTER_RX_LOWER_PRI":
+    if notify.any is not None and change.word not in _EVENTS:
         chosen.append((notify.any, (change.kind, change.name, change.word, str(change.priority))))
     return chosen

@@ -14,12 +14,12 @@ def warnings(config: Config) -> list[str]:
         found.append(
             f"no_accept of {_names(closed)} is not enforced: packets to the VIPs are accepted; block them with nftables"
         )
-    if settings.notify_fifo is not None or settings.vrrp_notify_fifo is not None:
-        found.append("notify_fifo and vrrp_notify_fifo are not written by this release: use notify scripts")
     all_of_them: list[VrrpInstance | SyncGroup] = [*config.vrrp_instances, *config.vrrp_sync_groups]
     noisy = [o.name for o in all_of_them if o.notify_priority_changes]
-    if noisy:
-        found.append(f"notify_priority_changes of {_names(noisy)} needs a notify_fifo, which is not written")
+    if noisy and settings.notify_fifo is None and settings.vrrp_notify_fifo is None:
+        found.append(
+            f"notify_priority_changes of {_names(noisy)} does nothing without a notify_fifo or vrrp_notify_fifo"
+        )
     return found
 
 

@@ -15,7 +15,7 @@ import msgspec
 from krun_world import Running, director, krun, krunctl, write
 from parent_world import config, wait_for
 
-from kir.model import Config, Fifo
+from kir.model import Config, Snmp
 from krun.parent.accounting import AGAIN_S
 from krun.parent.shell import STUCK_END_S
 
@@ -153,13 +153,13 @@ def test_unusable_input_ends_with_2_and_touches_nothing(folder: Path) -> None:
 
 
 def test_what_krun_does_not_run_is_refused_by_name(folder: Path) -> None:
-    fifo = Fifo(path="/run/fifo")
+    snmp = Snmp(socket="udp:127.0.0.1:705")
     new = msgspec.structs.replace(
-        config(), global_defs=msgspec.structs.replace(Config().global_defs, notify_fifo=fifo)
+        config(), global_defs=msgspec.structs.replace(Config().global_defs, snmp=snmp)
     )
     done = krun(write(folder, new), "--run-dir", folder / "run")
     assert done.returncode == 2
-    assert "`fifo` (notify FIFOs)" in done.stderr
+    assert "`snmp` (SNMP)" in done.stderr
 
 
 def test_arguments_and_version() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from parent_world import config
 
-from kir.model import Config, Global, Namespaces, Process
+from kir.model import Config, Fifo, Global, Namespaces, Process
 from krun.parent.needs import needed_capabilities
 
 
@@ -41,6 +41,7 @@ def test_each_setting_brings_its_own() -> None:
     assert _of(vrrp_process=Process(cpus=(0,))) == PLAIN
     assert _of(vrrp_process=Process(no_swap=True)) - PLAIN == {("vrrp", "CAP_IPC_LOCK")}
     assert _of(checker_process=Process(no_swap=True)) - PLAIN == {("check", "CAP_IPC_LOCK")}
+    assert _of(notify_fifo=Fifo(path="/run/f")) - PLAIN == {("script", "CAP_CHOWN")}
     assert _of(namespaces=Namespaces(network="blue")) - PLAIN == admin
     assert _of(namespaces=Namespaces(ipvs="blue")) - PLAIN == admin
     assert _of(namespaces=Namespaces(ipvs="")) == PLAIN, "the host's own is where it starts"

@@ -133,7 +133,7 @@ def test_hello_follows_the_shortest_master_down_interval() -> None:
 
 def test_features_are_refused_by_name() -> None:
     assert unsupported(SUPPORTED) == ""
-    assert "`fifo` (notify FIFOs)" in unsupported({"fifo", "ipvs"})
+    assert "`snmp` (SNMP)" in unsupported({"snmp", "ipvs"})
     assert "`later` (unknown to this release)" in unsupported({"later"})
 
 

@@ -145,7 +145,7 @@ def _fifo(name: str, of: str) -> tuple[Keyword, ...]:
         leaf(
             name,
             FIFO,
-            CARRIED,
+            RUN,
             "none",
             f"Named pipe that gets a line at each change of state of {of}.",
             missing=IGNORED,
@@ -154,7 +154,7 @@ def _fifo(name: str, of: str) -> tuple[Keyword, ...]:
         leaf(
             f"{name}_script",
             SCRIPT,
-            CARRIED,
+            RUN,
             "none",
             f"Command that reads the pipe of {of}.",
             missing=IGNORED,
@@ -172,9 +172,9 @@ _NOTIFY = (
         MAYBE_BOOL,
         RUN,
         "false",
-        "Tell notify scripts and pipes of each change of priority.",
+        "Tell notify pipes of each change of priority.",
     ),
-    flag("fifo_write_vrrp_states_on_reload", CARRIED, "off", "Write all states to the pipe after a reload."),
+    flag("fifo_write_vrrp_states_on_reload", RUN, "off", "Write all states to the pipe after a reload."),
     leaf("rs_init_notifies", MAYBE_BOOL, CARRIED, "false", "Run notify scripts of real servers at start."),
 )
 

@@ -25,6 +25,8 @@ class ScriptRunner(Protocol):
 
     def cancel(self, token: int) -> None: ...
 
+    def line(self, channel: str, text: str) -> None: ...
+
 
 class MiscProbe:
     """Run the script, judge how it ended."""

@@ -148,7 +148,13 @@ def _scripts(script: dict[str, Any]) -> Iterator[Family]:
     ended = Family("krun_scripts_ended_total", "counter", "Scripts that ended, by result", ("result",))
     for result, number in script.get("ended", {}).items():
         ended.add(number, result)
-    yield from (running, waiting, limit, ended)
+    of = ("path",)
+    written = Family("krun_pipe_lines_total", "counter", "Lines written to a notification pipe", of)
+    lost = Family("krun_pipe_lines_lost_total", "counter", "Lines that a notification pipe had no room for", of)
+    for pipe in script.get("pipes", ()):
+        written.add(pipe["written"], pipe["path"])
+        lost.add(pipe["lost"], pipe["path"])
+    yield from (running, waiting, limit, ended, written, lost)
 
 
 def _vrrp(vrrp: dict[str, Any]) -> Iterator[Family]:
