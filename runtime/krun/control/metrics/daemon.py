@@ -150,7 +150,9 @@ def _scripts(script: dict[str, Any]) -> Iterator[Family]:
         ended.add(number, result)
     of = ("path",)
     written = Family("krun_pipe_lines_total", "counter", "Lines written to a notification pipe", of)
-    lost = Family("krun_pipe_lines_lost_total", "counter", "Lines that a notification pipe had no room for", of)
+    lost = Family(
+        "krun_pipe_lines_lost_total", "counter", "Lines that a notification pipe had no room for", of
+    )
     for pipe in script.get("pipes", ()):
         written.add(pipe["written"], pipe["path"])
         lost.add(pipe["lost"], pipe["path"])
