@@ -24,6 +24,7 @@ SOCKET_NAME = "script-run.sock"
 
 OUTSTANDING = 4096
 """How many runs of one process may not have ended yet; one more is refused."""
+
 LINES = 10_000
 """How many lines for pipes wait at most while there is no script process."""
 
