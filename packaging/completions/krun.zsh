@@ -8,6 +8,7 @@ _krun() {
         '--kernel=[what is changed\: this machine, or a picture of one in memory (for trying things out) \[linux\]]:KERNEL:(linux memory)' \
         '--run-dir=[where sockets and the pid file live, one for each krun \[/run/krun\]]:DIR:_files -/' \
         '--log-format=[log lines on stderr \[text\]]:LOG_FORMAT:(text json)' \
+        '--log=[where log lines go\: stderr (under systemd, to the journal in its own protocol), journal, or syslog\[\:FACILITY\] \[stderr\]]:WHERE: ' \
         '--debug[log more, with tracebacks of internal errors]' \
         '--memory-debug[log each minute and after each reload whose objects came, went, and were left behind]' \
         '--drain=[real servers and services that a reload removes get no new connections from then on, and are deleted when they have none left or after this time (90s, 5m, 1h30m); `krunctl reload --drain` sets it for one reload \[0\: at once\]]:T: ' \

@@ -49,6 +49,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--log-format", choices=("text", "json"), default="text", help="log lines on stderr [text]"
     )
+    p.add_argument(
+        "--log",
+        metavar="WHERE",
+        type=_log,
+        default="stderr",
+        help="where log lines go: stderr (under systemd, to the journal in its own protocol), journal, or syslog[:FACILITY] [stderr]",
+    )
     p.add_argument("--debug", action="store_true", help="log more, with tracebacks of internal errors")
     p.add_argument(
         "--memory-debug",
@@ -130,6 +137,18 @@ def _budget(text: str) -> tuple[str, int]:
         return parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _log(text: str) -> str:
+    from krun.logs.syslog import FACILITIES
+
+    where, _, facility = text.partition(":")
+    if text not in ("stderr", "journal", "syslog") and not (where == "syslog" and facility in FACILITIES):
+        known = ", ".join(FACILITIES)
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is none of stderr, journal, syslog and syslog:FACILITY, where FACILITY is one of {known}"
+        )
+    return text
 
 
 def _drain(text: str) -> int:
@@ -230,7 +249,10 @@ def _run(options: argparse.Namespace) -> int:
         _complain(too_long)
         return UNUSABLE
     level = logging.DEBUG if options.debug else logging.INFO
-    logs.setup("krun", options.log_format, level)
+    logs.setup("krun", options.log_format, level, options.log)
+    logs.descriptors()  # opened now, so that who starts krun sees what is wrong
+    if logs.problem():
+        _complain(f"log lines wait: {logs.problem()}")
     if isinstance(given, Document) and not _may(given.config, options.kernel):
         return UNUSABLE
     try:
@@ -259,6 +281,7 @@ def _run(options: argparse.Namespace) -> int:
             control_group=options.control_group,
             max_scripts=options.max_scripts,
             budgets_us=dict(options.budget),
+            log_where=options.log,
         )
         supervisor = Supervisor(
             begun, settings, store, periods=Periods(hello=options.hello / 1e6), legacy=legacy

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from krun.logs import kind_of
+from krun.logs import kind_of, share_limit
 
 SIZE = 1000
 """How many events a process remembers."""
@@ -91,6 +91,7 @@ def remember(process: str) -> Ring:
             root.removeHandler(handler)
     ring = Ring(process)
     root.addHandler(ring)
+    share_limit(ring)
     return ring
 
 

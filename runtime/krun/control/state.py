@@ -14,7 +14,7 @@ VERSION = 1
 
 
 class Parent(msgspec.Struct, kw_only=True):
-    """The supervising process."""
+    """The supervising process. ``log``: see `Process`."""
 
     pid: int
     release: str
@@ -22,6 +22,7 @@ class Parent(msgspec.Struct, kw_only=True):
     run_dir: str
     kernel: str
     state: str
+    log: dict[str, Any] = {}
 
 
 class Lateness(msgspec.Struct, kw_only=True):
@@ -100,6 +101,7 @@ class Process(msgspec.Struct, kw_only=True):
     """A child. ``state``: starting, running, waiting (for its next start), stopping. ``answered`` False: this document lacks its part,
     ``problem`` says why. ``digest``: of the IR that it runs, by its own word. ``hello_age_s``: since its event loop last answered.
     ``pss_kb``: its share of memory (proc(5), Pss). ``reasons``: how many of the restarts were for which of `RESTART_REASONS`.
+    ``log``: lines that it ``suppressed``, by kind, ``dropped`` since nobody read them, and has ``waiting`` (`krun.logs.counts`).
     """
 
     name: str
@@ -113,6 +115,7 @@ class Process(msgspec.Struct, kw_only=True):
     hello_age_s: float | None = None
     pss_kb: int | None = None
     loop: Loop | None = None
+    log: dict[str, Any] = {}
     reasons: dict[str, int] = {}
     scheduling: Scheduling | None = None
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from krun import logs
 from krun.loop.clock import now_us
 
 PER_SECOND = 50
@@ -51,6 +52,7 @@ class LimitedLog:
         if self._tokens < 1:
             self._unsaid += 1
             self.left_out += 1
+            logs.left_out(str((about or {}).get("event_kind") or self._logger.name.removeprefix("krun.")))
             return
         self._tokens -= 1
         if self._unsaid:

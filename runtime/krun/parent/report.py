@@ -106,6 +106,7 @@ def _process(slot: Slot, message: Message | None, problem: str | None) -> docume
         pss_kb=documents.pss_kb(slot.pid) if slot.pid else None,
         loop=documents.loop_of(message),
         scheduling=_scheduling(slot.pid),
+        log=(message or {}).get("log") or {},
         reasons=dict(slot.reasons),
     )
 

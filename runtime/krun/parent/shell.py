@@ -64,6 +64,7 @@ class Birth:
     log_level: int = logging.INFO
     memory_debug: bool = False
     budget_us: int | None = None
+    log_where: str = logs.WHERE
 
 
 def blocked_signals() -> set[signal.Signals]:
@@ -76,7 +77,7 @@ def run(make: Make, context: ChildContext, birth: Birth, mask: Iterable[signal.S
     """Be the child, from right after the fork to its end. Never returns and never unwinds into the parent's frames."""
     code = 1
     try:
-        logs.setup(f"krun-{context.name}", birth.log_format, birth.log_level)
+        logs.setup(f"krun-{context.name}", birth.log_format, birth.log_level, birth.log_where)
         ring = remember(f"krun-{context.name}")
         own = _settle(context, birth)
         context.config = handover.read(context.config)
@@ -87,6 +88,7 @@ def run(make: Make, context: ChildContext, birth: Birth, mask: Iterable[signal.S
     except BaseException as error:  # noqa: BLE001 - the last frame of this process
         say(error)
     finally:
+        logs.finish()
         logging.shutdown()
         os._exit(code)
 
@@ -127,6 +129,7 @@ def _settle(context: ChildContext, birth: Birth) -> Own:
         context.channel.fileno(),
         context.region,
         handover.inherited(context.config),
+        *logs.descriptors(),
     )
     close_all_but(fd for fd in needed if fd >= 0)
     gc.freeze()  # what came with the fork is never garbage; do not touch its pages
@@ -228,6 +231,7 @@ class Shell:
             context.keeper.alive(now)
         self._lateness.turned(now - self._due if self._due else 0)
         self._due = now + int(ALIVE_EVERY_S * 1_000_000)
+        logs.tick()
         self._loop.call_later(ALIVE_EVERY_S, self._tick, context)
 
     def _ignored(self, number: int) -> None:
@@ -339,7 +343,7 @@ class Shell:
                 status = child.status() if outlook is None else outlook()
                 said = {"digest": self._digest, "status": status, "loop": self._scheduler.document()}
                 own = self._own.problems if self._own is not None else []
-                answer({"ok": True, **said, "unfulfilled": own})
+                answer({"ok": True, **said, "unfulfilled": own, "log": logs.counts()})
             except Exception as error:
                 log.error("no status: %s: %s", type(error).__name__, error)
                 log.debug("traceback", exc_info=error)

@@ -18,6 +18,7 @@ from krun.control.client import TIMED_OUT, Conversation
 from krun.control.events import event
 from krun.control.metrics.address import Where
 from krun.control.server import listen
+from krun.logs import WHERE
 from krun.loop.books import Books, Entry
 from krun.loop.events import Handle
 from krun.loop.reactor import Reactor
@@ -60,6 +61,8 @@ class Settings:
     """Number of the group that may look."""
     budgets_us: Mapping[str, int] = field(default_factory=dict)
     """How long a callback of a process may take, by its name; what is not here has the usual."""
+    log_where: str = WHERE
+    """As `krun.logs.setup` has it."""
 
 
 class Slot:
@@ -173,6 +176,7 @@ class Slot:
             settings.log_level,
             settings.memory_debug,
             settings.budgets_us.get(self.name),
+            log_where=settings.log_where,
         )
         sys.stdout.flush()
         mask = shell.blocked_signals()

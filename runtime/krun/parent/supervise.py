@@ -20,6 +20,7 @@ import msgspec
 
 from kir import __version__
 from kir.model import Config
+from krun import logs
 from krun.control import state as documents
 from krun.control.access import Access, UnreadableError, open_as
 from krun.control.deletions import parse_limit
@@ -58,6 +59,9 @@ READY_AT_MOST_S = 10.0
 
 MEMORY_S = 30.0
 """How long a process may take to account for its memory: with --memory-debug it reads all of it."""
+
+LOGS_S = 1.0
+"""How often floods are summed up, and lines sent that wait for a log daemon."""
 
 PARENT_SIGNALS = (
     signal.SIGCHLD,
@@ -173,6 +177,7 @@ class Supervisor:
         if metrics is not None:
             crew.add_aside("metrics", metrics)
         self._service.start()
+        self._tick_logs()
         del begun
         self._reloads.start()
         self._overlays.start()
@@ -222,6 +227,10 @@ class Supervisor:
         if waiting:
             return f"not all processes run: {', '.join(waiting)}"
         return ""
+
+    def _tick_logs(self) -> None:
+        logs.tick()
+        self._loop.call_later(LOGS_S, self._tick_logs)
 
     def _changed(self, slot: Slot) -> None:
         self._lifetime.child_changed(slot)
@@ -336,6 +345,7 @@ class Supervisor:
                 run_dir=str(self._settings.run_dir.path),
                 kernel=self._settings.kernel,
                 state="stopping" if self._stopping else "reloading" if self._reloads.busy else "running",
+                log=logs.counts(),
             ),
             processes=[],
             ir=running(self._reloads),
@@ -344,6 +354,8 @@ class Supervisor:
         state.overlays = self._overlays.status()
         if self._server is not None:
             state.control = self._server.status()
+        if problem := logs.problem():
+            state.alarms.append(f"log lines wait, and are lost in the end: {problem}")
         gather(self._crew.everyone, state, self._periods.status, done, purpose)
 
     def _dump(self) -> None:

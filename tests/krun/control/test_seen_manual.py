@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from krun.control.metrics import daemon, director, exporter, loops
+from krun.control.metrics import daemon, director, exporter, logs, loops
 from support.metrics_state import state
 
 ROOT = Path(__file__).parents[3]
@@ -47,7 +47,7 @@ def test_every_metric_is_in_the_manual() -> None:
     beginnings = tuple(
         word.removesuffix("…") for word in words if word.endswith("…") and word.startswith("krun_")
     )
-    names = [f.name for part in (daemon, director, loops) for f in part.families(state())]
+    names = [f.name for part in (daemon, director, logs, loops) for f in part.families(state())]
     missing = [
         name
         for name in names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from krun.control.metrics import daemon, director, exporter, loops
+from krun.control.metrics import daemon, director, exporter, logs, loops
 from krun.control.metrics.family import Family, text
 
 
@@ -18,6 +18,7 @@ def render(state: dict[str, Any]) -> str:
             *exporter.families(state),
             *daemon.families(state),
             *loops.families(state),
+            *logs.families(state),
             *director.families(state),
         )
     )
