@@ -57,7 +57,8 @@ ALL: dict[str, str] = {
     "firewall": "a given nftables table or iptables chains",
     "snmp": "SNMP",
     "dbus": "D-Bus",
-    "namespace": "network namespaces",
+    "namespace": "a network namespace to live in",
+    "namespace.ipvs": "IPVS in another network namespace than the rest",
     "ipvs.sync_daemon": "IPVS connection synchronisation",
     "ipvs.nftables": "packet marks by nftables for virtual server groups",
     "daemon.scripts": "scripts at start and at shutdown",
@@ -98,11 +99,9 @@ NOT_RUN = frozenset(
         "firewall",
         "snmp",
         "dbus",
-        "namespace",
+        "namespace.ipvs",
         "ipvs.sync_daemon",
         "ipvs.nftables",
-        "daemon.reload",
-        "daemon.files",
         "vrrp.igmp",
     }
 )
@@ -156,6 +155,11 @@ def _director(config: Config) -> Iterator[Use]:
         for name in names:
             if getattr(g, name) != DEFAULTS[name]:
                 yield feature, ("global_defs", name)
+    spaces = g.namespaces
+    if spaces.network is not None:
+        yield "namespace", ("global_defs", "namespaces")
+    if spaces.ipvs is not None and (spaces.ipvs or None) != spaces.network:
+        yield "namespace.ipvs", ("global_defs", "namespaces")
     for name in ("nftables", "iptables"):
         if getattr(g, name) is not None:
             yield "firewall", ("global_defs", name)

@@ -37,7 +37,6 @@ _CHECKS: dict[type, str] = {
 GLOBAL_FIELDS: dict[str, tuple[str, ...]] = {
     "snmp": ("snmp",),
     "dbus": ("dbus",),
-    "namespace": ("namespaces",),
     "ipvs.sync_daemon": ("lvs_sync_daemon",),
     "ipvs.nftables": ("nftables_ipvs",),
     "daemon.scripts": ("startup_script", "shutdown_script"),
@@ -109,6 +108,10 @@ def _director(config: Config, names: frozenset[str]) -> dict[str, Any]:
     for feature, fields in GLOBAL_FIELDS.items():
         if feature in names:
             g = _replace(g, **{name: DEFAULTS[name] for name in fields})
+    if "namespace" in names:
+        g = _replace(g, namespaces=_replace(g.namespaces, network=None))
+    if "namespace.ipvs" in names:
+        g = _replace(g, namespaces=_replace(g.namespaces, ipvs=None))
     if "firewall" in names:
         g = _replace(g, nftables=None, iptables=None)
     if "link.polling" in names:

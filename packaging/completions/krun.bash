@@ -10,6 +10,7 @@ _krun() {
     case $command,$prev in
         ,--kernel) mapfile -t COMPREPLY < <(compgen -W "linux memory" -- "$cur"); return ;;
         ,--run-dir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+        ,--pid) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         ,--log-format) mapfile -t COMPREPLY < <(compgen -W "text json" -- "$cur"); return ;;
         ,--log) return ;;
         ,--drain) return ;;
@@ -23,7 +24,7 @@ _krun() {
     esac
     if [[ $cur == -* ]]; then
         case $command in
-            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --log-format --log --debug --memory-debug --drain --audit --max-scripts --record --hello --metrics --control-group --budget --check-start --version" -- "$cur") ;;
+            "") mapfile -t COMPREPLY < <(compgen -W "--help --kernel --run-dir --pid --core-dump --log-format --log --debug --memory-debug --drain --audit --max-scripts --record --hello --metrics --control-group --budget --check-start --version" -- "$cur") ;;
         esac
         return
     fi

@@ -2,7 +2,9 @@
 complete -c krun -f
 complete -c krun -s h -l help -d 'show this help message and exit'
 complete -c krun -l kernel -x -a 'linux memory' -d 'what is changed: this machine, or a picture of one in memory (for trying things out) [linux]'
-complete -c krun -l run-dir -x -a '(__fish_complete_directories)' -d 'where sockets and the pid file live, one for each krun [/run/krun]'
+complete -c krun -l run-dir -x -a '(__fish_complete_directories)' -d 'where sockets and pid files live, one for each krun [/run/krun, or /run/krun-NAME with `instance NAME`]'
+complete -c krun -l pid -r -F -d 'write the pid of the parent into this file as well, as long as krun runs [only RUN_DIR/krun.pid]'
+complete -c krun -l core-dump -d 'let krun\'s processes dump core when they crash (no limit to its size); where it goes is the kernel\'s core_pattern. Scripts dump none'
 complete -c krun -l log-format -x -a 'text json' -d 'log lines on stderr [text]'
 complete -c krun -l log -x -d 'where log lines go: stderr (under systemd, to the journal in its own protocol), journal, or syslog[:FACILITY] [stderr]'
 complete -c krun -l debug -d 'log more, with tracebacks of internal errors'

@@ -6,7 +6,9 @@ _krun() {
         '-h[show this help message and exit]' \
         '--help[show this help message and exit]' \
         '--kernel=[what is changed\: this machine, or a picture of one in memory (for trying things out) \[linux\]]:KERNEL:(linux memory)' \
-        '--run-dir=[where sockets and the pid file live, one for each krun \[/run/krun\]]:DIR:_files -/' \
+        '--run-dir=[where sockets and pid files live, one for each krun \[/run/krun, or /run/krun-NAME with `instance NAME`\]]:DIR:_files -/' \
+        '--pid=[write the pid of the parent into this file as well, as long as krun runs \[only RUN_DIR/krun.pid\]]:FILE:_files' \
+        '--core-dump[let krun'\''s processes dump core when they crash (no limit to its size); where it goes is the kernel'\''s core_pattern. Scripts dump none]' \
         '--log-format=[log lines on stderr \[text\]]:LOG_FORMAT:(text json)' \
         '--log=[where log lines go\: stderr (under systemd, to the journal in its own protocol), journal, or syslog\[\:FACILITY\] \[stderr\]]:WHERE: ' \
         '--debug[log more, with tracebacks of internal errors]' \

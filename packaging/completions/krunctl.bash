@@ -14,6 +14,7 @@ _krunctl() {
     fi
     case $command,$prev in
         ,--run-dir) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+        ,--instance) return ;;
         reload,--confirm-within) return ;;
         reload,--max-delete) return ;;
         reload,--drain) return ;;
@@ -52,7 +53,7 @@ _krunctl() {
             overlays) mapfile -t COMPREPLY < <(compgen -W "--help --json" -- "$cur") ;;
             upgrade) mapfile -t COMPREPLY < <(compgen -W "--help" -- "$cur") ;;
             stop) mapfile -t COMPREPLY < <(compgen -W "--help" -- "$cur") ;;
-            "") mapfile -t COMPREPLY < <(compgen -W "--help --run-dir --version" -- "$cur") ;;
+            "") mapfile -t COMPREPLY < <(compgen -W "--help --run-dir --instance --version" -- "$cur") ;;
         esac
         return
     fi

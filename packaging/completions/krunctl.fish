@@ -2,6 +2,7 @@
 complete -c krunctl -f
 complete -c krunctl -n '__fish_use_subcommand' -s h -l help -d 'show this help message and exit'
 complete -c krunctl -n '__fish_use_subcommand' -l run-dir -x -a '(__fish_complete_directories)' -d 'that krun\'s run directory [/run/krun]'
+complete -c krunctl -n '__fish_use_subcommand' -l instance -x -d 'the krun whose configuration says `instance NAME`: it is in /run/krun-NAME'
 complete -c krunctl -n '__fish_use_subcommand' -l version -d 'show program\'s version number and exit'
 complete -c krunctl -n __fish_use_subcommand -a status -d 'what runs, who is master, which servers are up'
 complete -c krunctl -n '__fish_seen_subcommand_from status' -s h -l help -d 'show this help message and exit'

@@ -8,6 +8,7 @@ _krunctl() {
         '-h[show this help message and exit]' \
         '--help[show this help message and exit]' \
         '--run-dir=[that krun'\''s run directory \[/run/krun\]]:DIR:_files -/' \
+        '--instance=[the krun whose configuration says `instance NAME`\: it is in /run/krun-NAME]:NAME: ' \
         '--version[show program'\''s version number and exit]' \
         '1:command:->command' \
         '*::argument:->argument'

@@ -88,7 +88,8 @@ It stays in the foreground. It never reads a keepalived.conf: the IR is complete
 SIGHUP:: Read the IR again and apply what differs. An IR that cannot be used is refused as a whole, and the old one keeps running.
 SIGTERM, SIGINT:: Stop in order: priority-0 adverts are sent, addresses and services are removed.
 SIGUSR1:: Write the state to `krun-state.json` in the run directory.
-SIGUSR2:: Write the account of memory (`krunctl memory`) to `krun-memory.json` there.""",
+SIGUSR2:: Write the counters of the instances there, as keepalived does (`krun.stats`).
+SIGRTMAX:: Write the account of memory (`krunctl memory`) to `krun-memory.json` there.""",
         ),
         (
             "Exit status",
@@ -102,7 +103,7 @@ SIGUSR2:: Write the account of memory (`krunctl memory`) to `krun-memory.json` t
             """\
 /run/krun/krun.sock:: The control socket that krunctl(8) talks to.
 /run/krun/krun-state.json:: The state, written on SIGUSR1.
-/run/krun/krun-memory.json:: The account of memory, written on SIGUSR2.
+/run/krun/krun-memory.json:: The account of memory, written on SIGRTMAX.
 /run/krun/krun.store:: What a krun that is killed leaves to the next one: what runs, what ran before, who has to confirm until when.
 /run/krun/ir-*.json:: The IRs that it refers to. They hold the secrets of the configuration, like the file that they came from.""",
         ),

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kir import __version__
+from krun.place import DEFAULT_RUN_DIR, run_dir_of
 from krun.record.ring import DEFAULT_LIMIT
 
 if TYPE_CHECKING:
     from kir.model import Config
     from krun.control.metrics.address import Where
 
-DEFAULT_RUN_DIR = Path("/run/krun")
 
 OK, INTERNAL, UNUSABLE = 0, 1, 2
 
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         prog="krun",
         description="Run a director from the IR that `kcc build` wrote: VRRP, virtual addresses, health checks, IPVS.",
         epilog="SIGHUP reloads, SIGTERM stops in order, SIGUSR1 writes the state to RUN_DIR/krun-state.json, "
-        "SIGUSR2 the account of memory to RUN_DIR/krun-memory.json. "
+        "SIGUSR2 the counters to RUN_DIR/krun.stats, SIGRTMAX the account of memory to RUN_DIR/krun-memory.json. "
         "Exit status: 0 after an ordinary stop, 1 on an internal error, 2 on an unusable IR or arguments.",
     )
     p.add_argument("ir", metavar="IR.json", type=Path, help="the compiled configuration")
@@ -43,8 +43,18 @@ def parser() -> argparse.ArgumentParser:
         "--run-dir",
         metavar="DIR",
         type=Path,
-        default=DEFAULT_RUN_DIR,
-        help=f"where sockets and the pid file live, one for each krun [{DEFAULT_RUN_DIR}]",
+        help=f"where sockets and pid files live, one for each krun [{DEFAULT_RUN_DIR}, or {DEFAULT_RUN_DIR}-NAME with `instance NAME`]",
+    )
+    p.add_argument(
+        "--pid",
+        metavar="FILE",
+        type=Path,
+        help="write the pid of the parent into this file as well, as long as krun runs [only RUN_DIR/krun.pid]",
+    )
+    p.add_argument(
+        "--core-dump",
+        action="store_true",
+        help="let krun's processes dump core when they crash (no limit to its size); where it goes is the kernel's core_pattern. Scripts dump none",
     )
     p.add_argument(
         "--log-format", choices=("text", "json"), default="text", help="log lines on stderr [text]"
@@ -220,25 +230,29 @@ def _run(options: argparse.Namespace) -> int:
 
     legacy = received()
     given: Document | IrError
-    store = Store(options.run_dir.absolute())
+    unreadable = ""
     try:
         given = read(options.ir)
     except IrError as error:
-        if (
-            not options.check_start and not store.file.exists()
-        ):  # else an earlier krun may have left something to go on with
-            _complain(str(error))
-            return UNUSABLE
-        given = error
+        given, unreadable = error, str(error)
+    if options.run_dir is None:
+        instance = given.config.global_defs.instance if isinstance(given, Document) else None
+        options.run_dir = run_dir_of(instance)
+    store = Store(options.run_dir.absolute())
     if options.check_start:
         from krun.parent import checkstart
 
         return checkstart.run(options.ir, given, store.folder, options.kernel)
+    if unreadable and not store.file.exists():  # else an earlier krun may have left something to go on with
+        _complain(unreadable)
+        return UNUSABLE
 
     from krun import logs
     from krun.control.server import sun_path_problem
     from krun.notify.client import SOCKET_NAME
+    from krun.parent.namespaces import NamespaceError, enter
     from krun.parent.periods import Periods
+    from krun.parent.pidfile import PidFile, PidFileError
     from krun.parent.rundir import RunDir, RunDirError
     from krun.parent.slot import Settings
     from krun.parent.supervise import Supervisor
@@ -260,7 +274,14 @@ def _run(options: argparse.Namespace) -> int:
     except RunDirError as error:
         _complain(str(error))
         return INTERNAL
+    pid_file = None
     try:
+        if options.pid is not None:
+            try:
+                pid_file = PidFile(options.pid.absolute())
+            except PidFileError as error:
+                _complain(str(error))
+                return INTERNAL
         try:
             begun = begin(options.ir, given, store)
         except IrError as error:
@@ -268,6 +289,15 @@ def _run(options: argparse.Namespace) -> int:
             return UNUSABLE
         if begun.document is not given and not _may(begun.document.config, options.kernel):
             return UNUSABLE
+        if options.kernel == "linux":
+            try:
+                enter(begun.document.config.global_defs.namespaces)
+            except NamespaceError as error:
+                store.update(stopped=True)  # nothing ran: the next start reads the file
+                _complain(str(error))
+                return UNUSABLE
+        if options.core_dump:
+            _dump_core()
         settings = Settings(
             run_dir,
             options.kernel,
@@ -289,7 +319,17 @@ def _run(options: argparse.Namespace) -> int:
         del begun, given  # the first IR is not kept for life
         return supervisor.run()
     finally:
+        if pid_file is not None:
+            pid_file.release()
         run_dir.release()
+
+
+def _dump_core() -> None:
+    """Whatever limit there is, up to the hard one."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
 
 
 def _stop_early(_number: int, _frame: object) -> None:

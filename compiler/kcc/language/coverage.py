@@ -26,9 +26,10 @@ _AS_IS = {
 class _Uses:
     """How often something that is not run was said, and where first."""
 
-    __slots__ = ("count", "coverage", "first", "index", "what")
+    __slots__ = ("count", "coverage", "first", "index", "moot", "what")
 
-    def __init__(self, what: str, coverage: Coverage, first: Statement, index: int) -> None:
+    def __init__(self, what: str, coverage: Coverage, first: Statement, index: int, moot: str) -> None:
+        self.moot = moot
         self.what = what
         self.coverage = coverage
         self.first = first
@@ -53,6 +54,9 @@ def coverage_findings(
     uses: dict[tuple[Keyword, str], _Uses] = {}
     _walk(root, uses)
     for use in uses.values():
+        if use.coverage is Coverage.MOOT:
+            _moot(use, findings)
+            continue
         lost = use.coverage is not Coverage.PARTLY_RUN
         if use.coverage is not Coverage.CHECKED and _told(use.first, told):
             continue
@@ -68,6 +72,19 @@ def coverage_findings(
             help="remove it, or build with `--allow-errors` and do without" if building and lost else None,
             related=use.first.via(),
         )
+
+
+def _moot(use: _Uses, findings: Findings) -> None:
+    """A setting that krun needs no place for. Doing without it is no loss, so it keeps nobody from building."""
+    findings.report(
+        "KC0901",
+        f"`{use.what}` has no meaning in krun",
+        use.first.word_span(use.index),
+        label="without meaning",
+        consequence=use.moot,
+        help="leave it there if keepalived reads this file too",
+        related=use.first.via(),
+    )
 
 
 def _told(statement: Statement, told: Collection[tuple[str, int]]) -> bool:
@@ -137,5 +154,5 @@ def _count(
 ) -> None:
     use = uses.get((keyword, what))
     if use is None:
-        use = uses[keyword, what] = _Uses(what, coverage, statement, index)
+        use = uses[keyword, what] = _Uses(what, coverage, statement, index, keyword.moot)
     use.count += 1

@@ -29,6 +29,7 @@ class Coverage(Enum):
 
     CHECKED = "checked, not carried in the IR"
     CARRIED = "carried in the IR, not run"
+    MOOT = "without meaning in krun"
     PARTLY_RUN = "run in part"
     RUN = "run"
 
@@ -37,10 +38,11 @@ class Coverage(Enum):
         return _COVERAGE_RANK[self.name]
 
 
-_COVERAGE_RANK = {"CHECKED": 0, "CARRIED": 1, "PARTLY_RUN": 2, "RUN": 3}
+_COVERAGE_RANK = {"CHECKED": 0, "CARRIED": 1, "MOOT": 2, "PARTLY_RUN": 3, "RUN": 4}
 
 CHECKED = Coverage.CHECKED
 CARRIED = Coverage.CARRIED
+MOOT = Coverage.MOOT
 PARTLY_RUN = Coverage.PARTLY_RUN
 RUN = Coverage.RUN
 
@@ -90,7 +92,7 @@ class Keyword(msgspec.Struct, frozen=True, eq=False):
     ``needs``: a leaf of the same block that must stand before it, and the values of that leaf with which it makes sense.
     ``open``: where the first one counts, a value that a later one still replaces. ``against``: a leaf of the same block that it makes no sense with. ``sticky``: a value that later occurrences cannot take back; ``*``: none can. ``line``: the type of a body line.
     ``since``: the first of the supported keepalived releases that knows it, None: all do. ``unrun``: values that krun does not
-    run although it runs the keyword. ``alias_of``: its values are stored under that name.
+    run although it runs the keyword. ``alias_of``: its values are stored under that name. ``moot``: why it has no meaning in krun, in a sentence.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Keyword(msgspec.Struct, frozen=True, eq=False):
     open: object = None
     against: str = ""
     unrun: tuple[str, ...] = ()
+    moot: str = ""
     line: Arg | None = None
     children: tuple[Keyword, ...] = ()
     index: dict[str, Keyword] = msgspec.field(default_factory=dict)

@@ -32,6 +32,7 @@ _WORD = {
     "RUN": "run",
     "PARTLY_RUN": "run in part",
     "CARRIED": "carried",
+    "MOOT": "moot",
     "CHECKED": "checked",
 }
 
@@ -144,6 +145,8 @@ def _table(keyword: Keyword) -> str:
         doc = child.doc
         if child.unit:
             doc += f" In {child.unit}."
+        if child.moot:
+            doc += f" Without meaning in krun: {child.moot}."
         if child.deprecated_by:
             doc += f" Deprecated: use {child.deprecated_by}."
         if first := since(child):

@@ -15,8 +15,7 @@ from krun.control.client import NoDaemonError, ask
 from krun.control.commands import explain, memory, metrics, record, replay, top, upgrade
 from krun.control.duration import clock, parse_us
 from krun.control.framing import Message
-
-DEFAULT_RUN_DIR = Path("/run/krun")
+from krun.place import DEFAULT_RUN_DIR, run_dir_of
 
 RELOAD_S = 180.0
 """How long a reload may take: both of its phases, and the way back, have limits of their own below it."""
@@ -31,12 +30,20 @@ def parser() -> argparse.ArgumentParser:
         description="Ask and direct a running krun.",
         epilog="Exit status: 0 done, 1 refused (the reason is on stderr), 2 wrong usage or no krun there.",
     )
-    p.add_argument(
+    where = p.add_mutually_exclusive_group()
+    where.add_argument(
         "--run-dir",
         metavar="DIR",
         type=Path,
         default=DEFAULT_RUN_DIR,
         help=f"that krun's run directory [{DEFAULT_RUN_DIR}]",
+    )
+    where.add_argument(
+        "--instance",
+        metavar="NAME",
+        type=run_dir_of,
+        dest="run_dir",
+        help=f"the krun whose configuration says `instance NAME`: it is in {run_dir_of('NAME')}",
     )
     p.add_argument("--version", action="version", version=f"krunctl {__version__}")
     commands = p.add_subparsers(dest="command", metavar="COMMAND", required=True)

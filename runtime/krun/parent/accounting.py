@@ -142,7 +142,7 @@ class Gathering(Accounting):
             slot.conversation.ask(question, timeout, on_reply(slot.name))
 
     def dump(self, slots: Sequence[Slot], folder: Path, timeout: float) -> None:
-        """Write the same into ``folder``/krun-memory.json (SIGUSR2)."""
+        """Write the same into ``folder``/krun-memory.json (SIGRTMAX)."""
         path = folder / "krun-memory.json"
 
         def write(message: Message) -> None:
@@ -151,9 +151,9 @@ class Gathering(Accounting):
                     path, msgspec.json.format(msgspec.json.encode(message["processes"]), indent=1) + b"\n"
                 )
             except OSError as error:
-                log.error("SIGUSR2: %s: %s", path, error.strerror or error)
+                log.error("SIGRTMAX: %s: %s", path, error.strerror or error)
                 return
-            log.info("SIGUSR2: the account of memory is in %s", path)
+            log.info("SIGRTMAX: the account of memory is in %s", path)
 
         self.gather(slots, {}, timeout, write)
 

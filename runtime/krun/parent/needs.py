@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kir.model import Config
@@ -21,6 +22,15 @@ class Need:
     def name(self) -> str:
         """``CAP_NET_ADMIN``."""
         return privileges.NAMES[self.capability]
+
+
+def _bound(config: Config) -> Iterable[int]:
+    """The ports that checks are bound to."""
+    for server in config.virtual_servers:
+        for real in server.real_servers:
+            for check in real.checkers:
+                endpoint = getattr(check, "endpoint", None)
+                yield 0 if endpoint is None else endpoint.bind_port
 
 
 _WHY: dict[tuple[str, int], str] = {
@@ -69,5 +79,9 @@ def needed_capabilities(config: Config) -> tuple[Need, ...]:
         found.append(Need("krun", privileges.SYS_NICE, f"`max_auto_priority {settings.max_auto_priority}`"))
     for name in processes:
         for capability in sorted(privileges.keeps(name, config) or ()):
+            if capability == privileges.NET_BIND_SERVICE and not any(
+                0 < port < 1024 for port in _bound(config)
+            ):
+                continue  # kept all the same: a reload may bring one
             found.append(Need(name, capability, _WHY[name, capability]))
     return tuple(found)

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from kir.codec import Document, IrError
+from kir.model import Config
 from krun.control import state as documents
 from krun.control.deletions import deletions, judge
 from krun.control.events import event
@@ -61,6 +62,7 @@ class Reloads:
         periods: Periods,
         drain_us: int = 0,
         settled: Callable[[], object] = lambda: None,
+        adopted: Callable[[Config], None] = lambda _config: None,
     ) -> None:
         self._loop = loop
         self._settled = settled
@@ -82,7 +84,14 @@ class Reloads:
         self._transaction: Transaction | None = None
         self._stopping = False
         self._held = False
-        self.around = Around()
+        self.around = Around(
+            loop,
+            directory,
+            begun.document,
+            adopted,
+            lambda: self.ask(Wanted(self.path, "reload_time_file")),
+            lambda: self.kept_copy,
+        )
         self._deadline = Deadline(loop, store, self._nobody_confirmed)
 
     def start(self) -> None:
@@ -173,6 +182,7 @@ class Reloads:
     def stop(self) -> None:
         """krun stops: what waits is refused, what is under way is called off. A wait for a confirmation outlives the stop."""
         self._stopping = True
+        self.around.stop()
         self._deadline.cancel()
         waiting, self._waiting = self._waiting, []
         for wanted in waiting:
@@ -197,6 +207,7 @@ class Reloads:
             return
         if not wanted.dry:
             sdnotify.reloading(self._longest_s())
+            self.around.began()
         try:
             document = self._read(run)
             classes = {
@@ -319,10 +330,12 @@ class Reloads:
         assert run is not None
         wanted = run.wanted
         if outcome.applied and run.document is not None:
-            outcome.operations.update(self.around.applied(self.document.config, run.document.config))
+            outcome.operations.update(self.around.applied(run.document))
             self._applied(run, run.document)
         told = report(run, outcome)
         if not wanted.dry:
+            self.around.ended()
+            self.around.judged(run.path, outcome.reason)
             self._conclude(run, outcome, told)
         answer: Message = {"ok": not outcome.reason, "reload": msgspec.to_builtins(told)}
         if outcome.reason:

@@ -81,6 +81,16 @@ class RunDir:
     def control_socket(self) -> Path:
         return self.path / "krun.sock"
 
+    def child_pid(self, name: str) -> Path:
+        """Where the pid of the child ``name`` stands while it has one."""
+        return self.path / f"{name}.pid"
+
+    def forget_children(self) -> None:
+        """Remove the pid files of children; at a start, those of a krun that was killed."""
+        for path in self.path.glob("*.pid"):
+            if path != self.pid_file:
+                path.unlink(missing_ok=True)
+
     def child_socket(self, name: str) -> Path:
         """Where the child ``name`` listens."""
         return self.path / f"{name}.sock"
@@ -91,6 +101,7 @@ class RunDir:
             for pattern in ("*.sock", "next-*.ir"):
                 for path in self.path.glob(pattern):
                     path.unlink(missing_ok=True)
+            self.forget_children()
             self.pid_file.unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = -1

@@ -49,7 +49,17 @@ STUCK_END_S = 1.0
 """How long a child whose parent is gone may take to end by itself; then SIGALRM's default action ends it, loop or no loop."""
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, PARENT_GONE, signal.SIGCHLD)
+_PARENTS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGRTMIN + 2,
+    signal.SIGRTMAX,
+)
+"""What means the parent, and does nothing in a child."""
+
+_HANDLED = (*_PARENTS, PARENT_GONE, signal.SIGCHLD)
 
 Make = Callable[[ChildContext], Child]
 
@@ -67,13 +77,13 @@ class Birth:
     log_where: str = logs.WHERE
 
 
-def blocked_signals() -> set[signal.Signals]:
+def blocked_signals() -> set[int]:
     """Block what the shell handles; the parent calls this before the fork, and gives the result back to the mask after it."""
     old = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
-    return {signal.Signals(number) for number in old}
+    return {int(number) for number in old}
 
 
-def run(make: Make, context: ChildContext, birth: Birth, mask: Iterable[signal.Signals]) -> NoReturn:
+def run(make: Make, context: ChildContext, birth: Birth, mask: Iterable[int]) -> NoReturn:
     """Be the child, from right after the fork to its end. Never returns and never unwinds into the parent's frames."""
     code = 1
     try:
@@ -172,7 +182,7 @@ class Shell:
         self,
         make: Make,
         context: ChildContext,
-        mask: frozenset[signal.Signals],
+        mask: frozenset[int],
         ring: Ring,
         scheduler: Scheduler,
         memory_debug: bool = False,
@@ -203,7 +213,7 @@ class Shell:
         """Returns the exit status."""
         asyncio.set_event_loop(self._loop)
         self._loop.set_exception_handler(self._unexpected)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        for number in _PARENTS:
             self._loop.add_signal_handler(number, self._ignored, number)
         self._lateness.watch_limit()
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
@@ -235,7 +245,7 @@ class Shell:
         self._loop.call_later(ALIVE_EVERY_S, self._tick, context)
 
     def _ignored(self, number: int) -> None:
-        log.debug("%s does nothing here: krun's parent process takes it", signal.Signals(number).name)
+        log.debug("signal %d does nothing here: krun's parent process takes it", number)
 
     # -- beginning and end
 

@@ -25,6 +25,7 @@ from krun.loop.reactor import Reactor
 from krun.parent import alive, privileges, scheduling, shell
 from krun.parent.backoff import Backoff
 from krun.parent.context import ChildContext
+from krun.parent.dumps import write_pid
 from krun.parent.legacy import Heir
 from krun.parent.periods import Periods, hello_period
 from krun.parent.placing import Placing
@@ -197,6 +198,7 @@ class Slot:
         self.since = time.time()
         self._born_at = self._loop.time()
         self.state = "starting"
+        write_pid(settings.run_dir.child_pid(self.name), pid, self.config.global_defs.umask)
         self._place.born(pid, self.config)
         kept.born()
         self._channel = ours
@@ -336,6 +338,7 @@ class Slot:
     def reaped(self, status: int) -> None:
         """The process ended with ``status`` as waitpid(2) has it."""
         pid, self.pid = self.pid, 0
+        self._settings.run_dir.child_pid(self.name).unlink(missing_ok=True)
         if self._leaving:
             self._leaving = False
             self.problem = ""

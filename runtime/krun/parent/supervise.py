@@ -33,10 +33,10 @@ from krun.loop.memory import settle
 from krun.loop.reactor import Reactor
 from krun.parent import upgrade
 from krun.parent.accounting import Gathering
-from krun.parent.around import Around
 from krun.parent.beginning import Beginning
 from krun.parent.children import maker, needed, preload
 from krun.parent.crew import ASIDE_STOP_S, Crew
+from krun.parent.dumps import Dumps
 from krun.parent.legacy import Heir, Legacy
 from krun.parent.lifetime import Lifetime
 from krun.parent.overlays import Overlays
@@ -63,14 +63,11 @@ MEMORY_S = 30.0
 LOGS_S = 1.0
 """How often floods are summed up, and lines sent that wait for a log daemon."""
 
-PARENT_SIGNALS = (
-    signal.SIGCHLD,
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
+JSON = signal.SIGRTMIN + 2
+"""keepalived's signal for its JSON."""
+
+MEMORY = signal.SIGRTMAX
+"""keepalived has its dump of threads there, for whoever looks for a mistake."""
 
 
 class Supervisor:
@@ -105,6 +102,7 @@ class Supervisor:
             self._periods,
             settings.drain_us,
             self._settled,
+            self._adopted,
         )
         self._service = Service(
             self._loop,
@@ -114,7 +112,7 @@ class Supervisor:
             self._periods.status,
         )
         self._reloads.told = self._service.ready
-        self._reloads.around = Around(self._adopted)
+        self._dumps = Dumps(settings.run_dir.path, lambda: self._reloads.document.config, self._gather)
         self._own = Own("krun", ctypes.CDLL(None, use_errno=True))
         self._lifetime = Lifetime(
             self._loop, self._crew, settings, self._periods, lambda: self._reloads.document.config
@@ -141,8 +139,10 @@ class Supervisor:
         loop.on_signal(signal.SIGTERM, lambda: self._stop("SIGTERM"))
         loop.on_signal(signal.SIGINT, lambda: self._stop("SIGINT"))
         loop.on_signal(signal.SIGHUP, lambda: self._reloads.ask(Wanted(self._reloads.path, "SIGHUP")))
-        loop.on_signal(signal.SIGUSR1, self._dump)
-        loop.on_signal(signal.SIGUSR2, self._dump_memory)
+        loop.on_signal(signal.SIGUSR1, self._dumps.state)
+        loop.on_signal(signal.SIGUSR2, self._dumps.stats)
+        loop.on_signal(JSON, self._dumps.json)
+        loop.on_signal(MEMORY, self._dump_memory)
         if self._legacy is not None:
             upgrade.unblock()
         run_dir = self._settings.run_dir
@@ -152,7 +152,10 @@ class Supervisor:
         begun, crew = self._begun, self._crew
         assert begun is not None
         self._begun = None  # what runs is the reloads' to know; the first IR is not kept for life
+        if self._legacy is None:
+            run_dir.forget_children()
         self._own.adopt(begun.document.config)
+        self._reloads.around.start(begun.document)
         names = crew.need(begun.document.config)
         log.info(
             "krun %s (pid %d) runs %s, %s: %s",
@@ -243,6 +246,7 @@ class Supervisor:
     def _say_ready(self) -> None:
         if not self._said_ready:
             self._said_ready = True
+            self._reloads.around.ended()
             log.info("ready", extra=event("krun.ready"))
             self._service.ready()
 
@@ -357,23 +361,6 @@ class Supervisor:
         if problem := logs.problem():
             state.alarms.append(f"log lines wait, and are lost in the end: {problem}")
         gather(self._crew.everyone, state, self._periods.status, done, purpose)
-
-    def _dump(self) -> None:
-        path = self._settings.run_dir.path / "krun-state.json"
-
-        def write(state: documents.State) -> None:
-            text = msgspec.json.format(msgspec.json.encode(state), indent=1) + b"\n"
-            try:
-                path.unlink(missing_ok=True)
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-                with os.fdopen(handle, "wb") as file:
-                    file.write(text)
-            except OSError as error:
-                log.error("SIGUSR1: %s: %s", path, error.strerror or error)
-                return
-            log.info("SIGUSR1: the state is in %s", path)
-
-        self._gather(write)
 
     # -- memory
 

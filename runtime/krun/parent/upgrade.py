@@ -174,13 +174,15 @@ class Upgrade:
             log.critical("upgrade: %s: cannot be run: %s; everything is as before", argv[0], error.strerror)
 
 
-HANDLED: Iterable[signal.Signals] = (
+HANDLED: Iterable[int] = (
     signal.SIGCHLD,
     signal.SIGTERM,
     signal.SIGINT,
     signal.SIGHUP,
     signal.SIGUSR1,
     signal.SIGUSR2,
+    signal.SIGRTMIN + 2,
+    signal.SIGRTMAX,
 )
 
 

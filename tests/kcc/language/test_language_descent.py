@@ -212,6 +212,17 @@ def test_what_krun_does_not_run_is_said_once() -> None:
     assert [line[:6] for line in _coverage(text, True)] == ["KC0902"] * len(unrun)
 
 
+def test_what_has_no_meaning_in_krun_is_said_and_keeps_nobody_from_building() -> None:
+    text = "global_defs {\n tmp_config_directory /tmp/x\n json_version 2\n}\nnamespace_with_ipsets"
+    said = [
+        f"KC0901 `{name}` has no meaning in krun"
+        for name in ("namespace_with_ipsets", "tmp_config_directory", "json_version")
+    ]
+    assert sorted(_coverage(text, True)) == sorted(_coverage(text, False)) == sorted(said)
+    for path, keyword in walk():
+        assert (keyword.coverage is Coverage.MOOT) == bool(keyword.moot), path
+
+
 def test_values_that_krun_does_not_run() -> None:
     text = "vrrp_instance a {\n authentication {\n  auth_type AH\n  auth_pass x\n }\n virtual_ipaddress {\n  10.0.0.1 use_vmac\n }\n}"
     assert _coverage(text, True) == [

@@ -93,7 +93,7 @@ def test_memory_debug_reports_what_a_reload_left(folder: Path, start: Callable[.
 
 
 def test_where_the_memory_is(folder: Path, start: Callable[..., Running]) -> None:
-    """krunctl memory, and SIGUSR2: also when somebody sends it to the whole group, which ends no child."""
+    """krunctl memory, and SIGRTMAX: also when somebody sends it to the whole group, which ends no child."""
     running = start(folder, write(folder, director(folder)))
     pids = {p["name"]: p["pid"] for p in running.state()["processes"]}
     answer = krunctl(running.run_dir, "memory", "--json")
@@ -105,8 +105,9 @@ def test_where_the_memory_is(folder: Path, start: Callable[..., Running]) -> Non
     assert told["check"]["owners"]["real server"]["count"] == 1
     text = krunctl(running.run_dir, "memory").stdout
     assert "vrrp: " in text and "instance" in text and "(PSS)" in text
+    os.killpg(running.process.pid, signal.SIGRTMAX)
     os.killpg(running.process.pid, signal.SIGUSR2)
-    wait_for("the account", lambda: running.logged("SIGUSR2: the account of memory is in"))
+    wait_for("the account", lambda: running.logged("SIGRTMAX: the account of memory is in"))
     written = json.loads((running.run_dir / "krun-memory.json").read_bytes())
     assert {one["process"] for one in written} == told.keys()
     time.sleep(STUCK_END_S + 0.3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from parent_world import config
 
-from kir.model import Config, Fifo, Global, Namespaces, Process
+from kir.model import Config, Endpoint, Fifo, Global, Namespaces, Process, RealServer, TcpCheck, Timing
 from krun.parent.needs import needed_capabilities
 
 
@@ -23,7 +23,6 @@ def test_without_settings_of_its_own_a_krun_needs_little() -> None:
         ("vrrp", "CAP_NET_RAW"),
         ("check", "CAP_NET_ADMIN"),
         ("check", "CAP_NET_RAW"),
-        ("check", "CAP_NET_BIND_SERVICE"),
         ("script", "CAP_SETUID"),
         ("script", "CAP_SETGID"),
         ("script", "CAP_KILL"),
@@ -52,3 +51,18 @@ def test_a_process_that_does_not_run_needs_nothing() -> None:
         config(vrrp=False), global_defs=Global(vrrp_rt_priority=50, vrrp_process=Process(no_swap=True))
     )
     assert {need.process for need in needed_capabilities(only_checks)} == {"check", "script"}
+
+
+def test_a_check_from_a_low_port_needs_the_capability_for_it() -> None:
+    def bound(port: int) -> set[str]:
+        check = TcpCheck(
+            timing=Timing(),
+            endpoint=Endpoint(address="10.0.0.2", port=80, bind_address="10.0.0.9", bind_port=port),
+        )
+        real = RealServer(address="10.0.0.2", port=80, family="inet", checkers=(check,))
+        server = msgspec.structs.replace(config().virtual_servers[0], real_servers=(real,))
+        made = msgspec.structs.replace(config(), virtual_servers=(server,))
+        return {need.why for need in needed_capabilities(made) if need.name == "CAP_NET_BIND_SERVICE"}
+
+    assert bound(80) == {"checks from a port below 1024 (`bind_port`)"}
+    assert bound(8080) == bound(0) == set()

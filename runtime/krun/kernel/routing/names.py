@@ -27,6 +27,15 @@ FOLDERS = (
 )
 """Later ones win."""
 
+
+def folders(config: Config) -> tuple[Path, ...]:
+    """Where ``config`` has iproute2's files: ``iproute_usr_dir`` stands for those below /usr, ``iproute_etc_dir`` for /etc/iproute2."""
+    files = config.global_defs.files
+    usr = FOLDERS[:-1] if files.iproute_usr_dir is None else (Path(files.iproute_usr_dir),)
+    etc = FOLDERS[-1] if files.iproute_etc_dir is None else Path(files.iproute_etc_dir)
+    return (*usr, etc)
+
+
 _KINDS = {
     "table": ("rt_tables", "routing table"),
     "protocol": ("rt_protos", "routing protocol"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from kir.model import Config, Route, Rule
 from kir.plan.route_operations import RoutingOperation
 from krun.kernel.door import Failure, Link, RoutingEvent
-from krun.kernel.routing.names import Names, numbered
+from krun.kernel.routing.names import Names, folders, numbered
 from krun.kernel.routing.watch import Watch
 from krun.kernel.routing.writer import RoutingSocket, RoutingWriter, read_routes, read_rules
 
@@ -22,7 +22,7 @@ class LinuxRouting:
         self._watch: Watch | None = None
 
     def numbered(self, config: Config) -> tuple[Config, dict[str, list[str]]]:
-        return numbered(config, Names())
+        return numbered(config, Names(folders(config)))
 
     def vrf_tables(self) -> Mapping[str, int]:
         return {link.name: link.vrf_table for link in self._links().values() if link.vrf_table}
