@@ -88,10 +88,10 @@ class _Player:
         decided = [decisions.vrrp(type(e).__name__, decisions.plain(e), _NO_MASKS) for e in effects]
         moment = Moment(at, "vrrp", kind, "", "", what, decided, then)
         _describe(moment, director, effects)
-        if kind in ("receive", "tick"):
+        if kind in ("receive", "tick", "advertise"):
             key = (kind, moment.text, [d for d in decided if d["do"] != "Transmit"], _farewell(decided))
             before = self._steady.get(f"{kind} {moment.subject}")
-            moment.steady = not moment.said and (kind == "tick" or before == key)
+            moment.steady = not moment.said and (kind in ("tick", "advertise") or before == key)
             self._steady[f"{kind} {moment.subject}"] = key
         elif kind in ("addresses_done", "routing_done"):
             moment.steady = not what[0]
