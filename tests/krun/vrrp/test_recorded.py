@@ -190,7 +190,7 @@ def test_a_replay_ends_where_the_director_is(tmp_path: Path) -> None:
     section = recording(director, tmp_path / "x.krec", NoMasks()).sections[0]
     player = replayed._Player(section)
     for number, part in enumerate(section.parts):
-        assert not any(m.differs for m in player.part(number, part))
+        assert not any(m.differs for m in player.part(part))
         if number + 1 < len(section.parts):
             assert player._director is not None
             there = msgspec.json.decode(section.parts[number + 1].state, type=snapshot.Saved)
