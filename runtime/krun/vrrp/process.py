@@ -17,6 +17,7 @@ from krun.kernel.door import (
 )
 from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
+from krun.loop.descriptors import Budget, of_routers, provide
 from krun.loop.pauses import Pause
 from krun.loop.scheduler import NOTICE_US, scheduler_of
 from krun.notify import used
@@ -114,6 +115,7 @@ class VrrpChild:
             else:
                 log.error("static routes and rules that cannot be: %s", "; ".join(sentences))
                 director.static_problems = sentences
+        self._budget = _sockets(config)
         self._running = True
         self._run(director.begin(self._rtnetlink.addresses(), self._lookout.look()))
         self._rtnetlink.read_events()  # the static addresses are there for those that send from them
@@ -171,6 +173,7 @@ class VrrpChild:
             raise ValueError("nothing was prepared")
         self._carrier.count_anew()
         config = plan.config
+        self._budget = _sockets(config, self._budget)
         self._letters.follow(config)
         self._notifier.follow(config)
         before = self._director.standing()
@@ -210,6 +213,7 @@ class VrrpChild:
         document = status.document(self._director, now_us(), self._scheduler.breathe)
         for tracker in document["trackers"]:
             tracker["last"] = self._checks.said(tracker["name"])
+        document["descriptors"] = self._budget._asdict()
         document["netlink_overruns"] = getattr(self._rtnetlink, "overruns", 0)
         document.update(self._carrier.document())
         return self._post.report(document)
@@ -333,6 +337,14 @@ class VrrpChild:
 
     def _all_sources(self, config: Config) -> dict[str, str | None]:
         return sources(self._rtnetlink, config)
+
+
+def _sockets(config: Config, before: Budget | None = None) -> Budget:
+    """See that all adverts have their sockets, and say so where they cannot; ``before``: what was said last."""
+    budget = provide(of_routers(config))
+    if budget.short and budget != before:
+        log.error("%s", budget.words("some virtual routers will have no socket, and stay in FAULT"))
+    return budget
 
 
 def _startup_delay(config: Config) -> int:
