@@ -1,7 +1,7 @@
 """A director's life beside keepalived, in a kernel with IPVS: ``python bench/ipvs.py [--shape SHAPE]… [--rounds N]``.
 
 For each shape of table: first load (process start to complete table), reload with one weight changed, with a tenth of the real servers
-changed, with nothing changed, stop; and memory. Both programs run in the kernel lab, in turn, each round in a kernel of its own; what
+changed, with nothing changed, stop; memory, and whether it grows with reloads; page faults; plans. Both programs run in the kernel lab, in turn, each round in a kernel of its own; what
 counts is what the kernel's table shows. The ratio is the median of the ratios round by round. krun starts from an IR: what ``kcc build``
 takes, once for each configuration and on no director, is printed by itself.
 
@@ -52,12 +52,15 @@ LABELS = {
     "stop": "stop",
     "left": "… servers left in the table",
     "pss_mb": "memory after the load, MB",
-    "pss_after_mb": "… after the reloads, MB",
+    "pss_after_mb": "… after nine reloads, MB",
+    "pss_ten_mb": "… after ten more, MB",
     "peak_mb": "peak memory, MB",
+    "faults": "page faults of the first load",
 }
 KRUN_ONLY = {
     "krunctl_one": "krunctl reload, one weight",
     "krunctl_plan": "krunctl plan, one weight",
+    "krunctl_plan_tenth": "krunctl plan, a tenth",
 }
 
 
@@ -161,7 +164,7 @@ def play(program: str, folder: Path, packages: Path, keepalived: str) -> dict[st
     guest = str(Path(__file__).with_name("ipvs_guest.py"))
     outcome = kernel_lab.run(
         [sys.executable, guest, program, str(folder)],
-        timeout=300,
+        timeout=420,
         memory="3G",
         cwd=folder,
         env={"PYTHONPATH": str(packages), "BENCH_KEEPALIVED": keepalived},

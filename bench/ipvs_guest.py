@@ -106,6 +106,12 @@ def memory_mb(pid: int) -> tuple[float, float]:
     return shares / 1024, peaks / 1024
 
 
+def faults(pid: int) -> int:
+    """Page faults of a daemon with its children so far (proc(5), minflt): what a guest pays most for."""
+    rows = [Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split() for process in family(pid)]
+    return sum(int(row[7]) for row in rows)
+
+
 class Round:
     """``expect.json`` in ``folder`` says what the configurations hold (see ``ipvs.py``)."""
 
@@ -153,6 +159,7 @@ class Round:
         until("the first load", lambda: len(gaze.weights(expect["last"])) == expect["last_count"], 0.02)
         until("all of the first load", lambda: gaze.count() == expect["servers"], 0.05)
         figure("first_load", time.monotonic() - began)
+        figure("faults", faults(daemon.pid))
         self.settle(daemon)
         pss, peak = memory_mb(daemon.pid)
         figure("pss_mb", pss)
@@ -160,6 +167,7 @@ class Round:
         self.weights_and_back(daemon)
         figure("nothing", self.until_quiet(daemon))
         figure("pss_after_mb", memory_mb(daemon.pid)[0])
+        self.ten_more(daemon)
         if self.program == "krun":
             self.by_tool()
         daemon.send_signal(signal.SIGTERM)
@@ -180,6 +188,14 @@ class Round:
         place, address, weight = self.expect["tenth"]
         figure("tenth", self.reload(daemon, "tenth", place, address, 7, self.expect["changed"]))
         self.reload(daemon, "base", place, address, weight, 0)
+
+    def ten_more(self, daemon: subprocess.Popen[bytes]) -> None:
+        """Ten reloads more, one weight back and forth: what grows with reloads shows."""
+        place, address, weight = self.expect["one"]
+        for _ in range(5):
+            self.reload(daemon, "one", place, address, 7, 1)
+            self.reload(daemon, "base", place, address, weight, 0)
+        figure("pss_ten_mb", memory_mb(daemon.pid)[0])
 
     def reload(
         self, daemon: subprocess.Popen[bytes], name: str, place: str, address: str, weight: int, sevens: int
@@ -213,18 +229,23 @@ class Round:
         """The operator's tool, from its start to its end, with one weight changed."""
         tool = [sys.executable, "-c", "import sys; from krun.control.cli import main; sys.exit(main())"]
         tool += ["--run-dir", "/run/bench/krun"]
-        self.use("one")
-        for name in ("plan", "reload"):
+        changed = self.expect["changed"]
+        for key, ir, name, count in (
+            ("krunctl_plan_tenth", "tenth", "plan", changed),
+            ("krunctl_plan", "one", "plan", 1),
+            ("krunctl_one", "one", "reload", 1),
+        ):
+            self.use(ir)
             began = time.monotonic()
             done = subprocess.run(
                 [*tool, name], capture_output=True, text=True, timeout=PATIENCE_S, check=False
             )
             took = time.monotonic() - began
-            if done.returncode or "edit_dest 1" not in done.stdout:
+            if done.returncode or f"edit_dest {count}" not in done.stdout:
                 raise RuntimeError(
                     f"krunctl {name} exited with {done.returncode}: {done.stderr}{done.stdout}"
                 )
-            figure("krunctl_plan" if name == "plan" else "krunctl_one", took)
+            figure(key, took)
 
     def settle(self, daemon: subprocess.Popen[bytes]) -> None:
         """Let what follows a change (collections, scripts, first checks) end before the next thing is timed."""

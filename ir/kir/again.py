@@ -34,15 +34,15 @@ LARGEST_PIECE = 16 << 20
 """A virtual server with more text than this, or anything else between two cuts, is left to `kir.codec`."""
 
 _BEGIN = b'\n  "virtual_servers": [\n'
-_BETWEEN = b"\n   },\n"
 _CLOSE = b"\n   }"
-_END = _CLOSE + b"\n  ]"
+"""What ends a virtual server, and nothing inside of one."""
+_COMMA = b",\n"
+_AFTER = b"\n  ]"
 _LAST = b"\n}\n"
 _ORIGINS = b',\n "origins": '
 
 _LINED_BEGIN = b'"virtual_servers":[\n'
 _LINED_BETWEEN = b",\n"
-_LINED_END = b"\n]"
 _LINED_LAST = b"\n]}}\n"
 _OPEN = b"{\n"
 """How a document begins that is laid out as `kir.codec.dumps` does it."""
@@ -209,12 +209,8 @@ def _cut(stream: RawIOBase, add: Callable[[bytes], None]) -> Envelope | None:
     head, begun, rest = _until(stream, b"", _BEGIN if pretty else _LINED_BEGIN)
     if not begun:
         raise _Other
-    if pretty:
-        rest = _servers(stream, rest, add, _BETWEEN, _CLOSE, _END)
-        tail, cut, _ = _until(stream, rest, _ORIGINS)
-    else:
-        rest = _servers(stream, rest, add, _LINED_BETWEEN, b"", _LINED_END)
-        (tail, _, _), cut = _until(stream, rest, _ORIGINS), b""
+    rest = (_pretty if pretty else _lined)(stream, rest, add)
+    tail, cut, _ = _until(stream, rest, _ORIGINS) if pretty else (*_all(stream, rest), b"")
     text = head + (_BEGIN if pretty else _LINED_BEGIN) + b"]" + tail + (b"}" if cut else b"")
     envelope = _envelope.decode(text)
     if envelope.kir != CURRENT or not feature_names.ALL.keys() >= set(envelope.features):
@@ -222,24 +218,37 @@ def _cut(stream: RawIOBase, add: Callable[[bytes], None]) -> Envelope | None:
     return envelope
 
 
-def _servers(
-    stream: RawIOBase,
-    rest: bytes,
-    add: Callable[[bytes], None],
-    between: bytes,
-    close: bytes,
-    end_mark: bytes,
-) -> bytes:
-    """Tell ``add`` of the virtual servers; returns what was read of the text after them."""
+def _pretty(stream: RawIOBase, rest: bytes, add: Callable[[bytes], None]) -> bytes:
+    """Tell ``add`` of the virtual servers, of which ``rest`` is the beginning; returns what was read of the text after them."""
     while True:
-        end = rest.find(end_mark)
-        texts = (rest if end < 0 else rest[:end]).split(between)
-        unfinished = texts.pop() if end < 0 else b""
-        for text in texts:
-            add(text + close)
-        if end >= 0:
-            return rest[end + len(end_mark) :]
-        rest = unfinished + _more(stream, len(unfinished))
+        parts = rest.split(_CLOSE)
+        last = len(parts) - 1
+        for number, part in enumerate(parts):
+            if part.startswith(_AFTER):
+                return _CLOSE.join(parts[number:])[len(_AFTER) :]
+            if number < last:
+                add(part.removeprefix(_COMMA) + _CLOSE)
+        rest = parts[last] + _more(stream, len(parts[last]))
+
+
+def _lined(stream: RawIOBase, rest: bytes, add: Callable[[bytes], None]) -> bytes:
+    """As `_pretty`, where each has a line."""
+    while True:
+        *lines, rest = rest.split(b"\n")
+        for number, line in enumerate(lines):
+            if line.startswith(b"]"):
+                return b"\n".join([*lines[number:], rest])[1:]
+            add(line.removesuffix(b","))
+        rest += _more(stream, len(rest))
+
+
+def _all(stream: RawIOBase, text: bytes) -> tuple[bytes, bytes]:
+    """``text`` and everything that follows it, and nothing."""
+    while True:
+        try:
+            text += _more(stream, len(text))
+        except EOFError:
+            return text, b""
 
 
 def _until(stream: RawIOBase, text: bytes, mark: bytes) -> tuple[bytes, bytes, bytes]:

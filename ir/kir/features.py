@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kir.model import Config, HttpCheck, SyncGroup, VirtualServer, VrrpInstance
+from kir.model import Config, HttpCheck, SyncGroup, TcpCheck, VirtualServer, VrrpInstance
 from kir.stripping import DEFAULTS, GLOBAL_FIELDS, stripped
 
 ALL: dict[str, str] = {
@@ -122,6 +122,20 @@ def needed(config: Config) -> tuple[str, ...]:
 
 def of_server(server: VirtualServer) -> set[str]:
     """The features that a virtual server needs, whatever is around it."""
+    found = {"ipvs"}
+    plain = True
+    for real in server.real_servers:
+        if real.forwarding.method == "TUN" or real.snmp_name is not None:
+            plain = False
+        for check in real.checkers:
+            if type(check) is TcpCheck:
+                found.add("check.tcp")
+            else:
+                plain = False
+    if plain and server.persistence is None and not server.ha_suspend and server.snmp_name is None:
+        sorry = server.sorry_server  # the usual case, for which nobody needs to be named
+        if (sorry is None or sorry.forwarding.method != "TUN") and not any(s.fwmark for s in server.services):
+            return found
     return {name for name, _ in _ipvs(server)}
 
 

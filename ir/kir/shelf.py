@@ -36,7 +36,8 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a virtual server's text is, and what is known of it.
 
     ``mark``: a hash of the text; equal exactly for equal servers. ``order``: where it stands among others (`kir.canonical.server_order`).
-    ``checkers``: how many health checks it has. ``raw``: a hash of the text that it was read from, which may be laid out otherwise.
+    ``checkers``: how many health checks it has. ``raw``: this process's hash of the text that it was read from, which may be laid out otherwise: a cheap one,
+    for whoever goes by it compares the digest of the whole.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     order: tuple[Any, ...]
     features: frozenset[str]
     checkers: int
-    raw: bytes
+    raw: int
 
 
 def mark(text: bytes) -> bytes:
@@ -172,24 +173,23 @@ class Builder:
     def __init__(self, known: Shelf | None = None) -> None:
         self._file = _File(os.memfd_create("krun-virtual-servers", os.MFD_CLOEXEC))
         self._known = known
-        self._by_raw = {p.raw: p for p in known.places} if known is not None else {}
-        self._by_mark = {p.mark: p for p in known.places} if known is not None else {}
-        self._features = {f: f for f in {p.features for p in known.places}} if known is not None else {}
+        places = known.places if known is not None else ()
+        self._by_raw = {place.raw: place for place in places}
+        self._features = {f: f for f in {place.features for place in places}}
         self._places: list[Place] = []
         self._pending: list[bytes] = []
         self._size = self._waiting = 0
 
     def add(self, text: bytes) -> None:
         """A virtual server as JSON, however laid out. Raises `msgspec.MsgspecError`."""
-        raw = mark(text)
-        place = self._by_raw.get(raw) or self._by_mark.get(raw)
-        if place is None:
+        raw = hash(text)
+        place = self._by_raw.get(raw)
+        if place is None or self._known is None:
             self.put(_decode(text), raw)
-            return
-        assert self._known is not None
-        self._write(place, self._known.text(place), raw)
+        else:
+            self._write(place, self._known.text(place), raw)
 
-    def put(self, server: VirtualServer, raw: bytes = b"") -> None:
+    def put(self, server: VirtualServer, raw: int | None = None) -> None:
         """A virtual server."""
         clean = canonical_server(server)
         text = encode_canonical(clean)
@@ -201,10 +201,10 @@ class Builder:
             mark=mark(text),
             order=server_order(clean),
             features=self._features.setdefault(used, used),
-            checkers=sum(len(real.checkers) for real in clean.real_servers),
-            raw=b"",
+            checkers=sum([len(real.checkers) for real in clean.real_servers]),
+            raw=0,
         )
-        self._write(place, text, raw or place.mark)
+        self._write(place, text, hash(text) if raw is None else raw)
 
     def done(self) -> Shelf:
         """The shelf."""
@@ -214,7 +214,7 @@ class Builder:
             places.sort(key=lambda place: place.order)
         return Shelf(self._file, places)
 
-    def _write(self, place: Place, text: bytes, raw: bytes) -> None:
+    def _write(self, place: Place, text: bytes, raw: int) -> None:
         self._places.append(msgspec.structs.replace(place, offset=self._size, raw=raw))
         self._pending += (text, b",\n")
         self._size += len(text) + 2

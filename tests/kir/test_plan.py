@@ -14,7 +14,14 @@ from kir.canonical import canonical, digest
 from kir.diff import diff
 from kir.model import Address, Authentication, Config, Secret
 from kir.plan.addresses import IN_PLACE, desired_addresses, differing, plan_addresses
-from kir.plan.ipvs import PoolHealth, ServerHealth, desired_dests, desired_table, plan_table
+from kir.plan.ipvs import (
+    PoolHealth,
+    ServerHealth,
+    desired_dests,
+    desired_table,
+    new_services,
+    plan_table,
+)
 from kir.plan.operations import (
     AddAddress,
     AddDest,
@@ -104,6 +111,16 @@ def test_no_operation_is_too_many(old: Config, new: Config) -> None:
     have, want = desired_table(old), desired_table(new)
     steps = plan_table(have, want)
     assert len(steps) == objects_that_differ(have, want)
+
+
+@given(configs(), configs(), st.integers(1, 9))
+def test_new_services_in_batches_are_the_beginning_of_the_plan(old: Config, new: Config, batch: int) -> None:
+    have, want = desired_table(old), desired_table(new)
+    batches = list(new_services(have, want, batch))
+    steps = [step for steps in batches for step in steps]
+    assert steps == plan_table(have, want)[: len(steps)]
+    assert apply_ipvs({}, steps) == {service: want[service] for service in want if service not in have}
+    assert all(len(steps) >= batch for steps in batches[:-1])
 
 
 @given(configs(), configs())

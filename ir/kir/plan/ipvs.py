@@ -7,10 +7,11 @@ what runs.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from kir.model import Config, RealServer, Service, SorryServer, VirtualServer
+from kir.model import Config, Forwarding, RealServer, Service, SorryServer, VirtualServer
 from kir.plan.operations import IpvsOperation
 from kir.plan.pool import plan_entry
 from kir.state import DestKey, DestParams, IpvsTable, ServiceEntry, ServiceParams
@@ -61,13 +62,14 @@ def service_params(server: VirtualServer, service: Service) -> ServiceParams:
 
 def _dest(server: RealServer | SorryServer, weight: int) -> DestParams:
     if isinstance(server, SorryServer):
-        return DestParams(weight=weight, forwarding=server.forwarding)
-    return DestParams(
-        weight=weight,
-        forwarding=server.forwarding,
-        upper_threshold=server.upper_threshold,
-        lower_threshold=server.lower_threshold,
-    )
+        return _params(weight, server.forwarding, 0, 0)
+    return _params(weight, server.forwarding, server.upper_threshold, server.lower_threshold)
+
+
+@lru_cache(maxsize=1024)
+def _params(weight: int, forwarding: Forwarding, upper: int, lower: int) -> DestParams:
+    """One object for all servers that are used alike."""
+    return DestParams(weight=weight, forwarding=forwarding, upper_threshold=upper, lower_threshold=lower)
 
 
 def desired_dests(server: VirtualServer, health: PoolHealth | None = None) -> dict[DestKey, DestParams]:
@@ -114,6 +116,21 @@ def desired_table(config: Config, health: Mapping[str, PoolHealth] | None = None
     return table
 
 
+def new_services(have: Container[Service], want: IpvsTable, batch: int) -> Iterator[list[IpvsOperation]]:
+    """The first part of `plan_table`, what is there for services that ``have`` lacks, some ``batch`` operations at a time: a table of 30,000
+    servers need not be in memory as a list of operations.
+    """
+    steps: list[IpvsOperation] = []
+    for service, entry in want.items():
+        if service not in have:
+            steps += plan_entry(service, None, entry)
+            if len(steps) >= batch:
+                yield steps
+                steps = []
+    if steps:
+        yield steps
+
+
 def plan_table(
     have: IpvsTable, want: IpvsTable, owned: Container[Service] | None = None, drain_us: int = 0
 ) -> list[IpvsOperation]:
@@ -146,6 +163,7 @@ __all__ = [
     "desired_dests",
     "desired_entry",
     "desired_table",
+    "new_services",
     "plan_entry",
     "plan_table",
     "service_params",

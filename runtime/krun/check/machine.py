@@ -16,12 +16,18 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 from msgspec.structs import replace
 
-from kir.model import Checker, HttpCheck, MiscCheck
+from kir.model import Checker, HttpCheck, MiscCheck, TcpCheck
+from kir.model.checkers import Endpoint, Timing
 from krun.check.outcome import Outcome, Verdict
+
+REMEMBERED = 1024
+"""So many different rules and first states are one object each; there are few in a large configuration, and more in a contrived one."""
+_NOWHERE = Endpoint(address="", port=0)
 
 FIRST_RUN_US = 1_000_000
 """Pause before the random part of the first run."""
@@ -47,7 +53,18 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def rules_of(checker: Checker, weight: int) -> Rules:
-    """The rules of ``checker`` of a real server with the configured ``weight``."""
+    """The rules of ``checker`` of a real server with the configured ``weight``: one object for all that have the same."""
+    if type(checker) is TcpCheck:
+        return _plain_rules(checker.timing, weight)
+    return _rules_of(checker, weight)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _plain_rules(timing: Timing, weight: int) -> Rules:
+    return _rules_of(TcpCheck(timing=timing, endpoint=_NOWHERE), weight)
+
+
+def _rules_of(checker: Checker, weight: int) -> Rules:
     timing = checker.timing
     return Rules(
         delay_loop_us=timing.delay_loop_us,
@@ -173,8 +190,12 @@ Action = Run | Cancel | Wake | Judged | Weighed | Noted
 Step = tuple[State, tuple[Action, ...]]
 
 
+@lru_cache(maxsize=REMEMBERED)
 def initial(rules: Rules, up: bool | None = None) -> State:
-    """A checker that was never run; ``up`` None: as the configuration says (``alpha``: down until the first success)."""
+    """A checker that was never run; ``up`` None: as the configuration says (``alpha``: down until the first success).
+
+    One object for all that start alike.
+    """
     return State(up=not rules.alpha if up is None else up, failures=rules.retry)
 
 

@@ -8,17 +8,17 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from kir.model import Config, RealServer, VirtualServer
-from kir.plan.ipvs import plan_entry, plan_table, service_params
+from kir.model import Config, VirtualServer
 from kir.plan.operations import DelService, IpvsOperation
-from kir.state import DestKey, IpvsTable, ServiceEntry
+from kir.state import DestKey, IpvsTable
 from krun.check import machine
+from krun.check.consequences import QUORUM, Consequences, PromiseKeeper
 from krun.check.draining import Draining
 from krun.check.general import set_timeouts
 from krun.check.hand import Hand
-from krun.check.limit import LimitedLog, Slots, room, sockets
+from krun.check.limit import LimitedLog, Slots, file_limit
 from krun.check.memo import Memo
 from krun.check.notices import Notices, words_of
 from krun.check.outlook import outlook
@@ -26,12 +26,13 @@ from krun.check.poller import Poller
 from krun.check.pool import News, Pool
 from krun.check.probes import Environment, ScriptRunner
 from krun.check.recorded import CheckRecorder
-from krun.check.roster import Draft, Member, Roster, quorum_key, recall, recognise
+from krun.check.roster import Draft, Roster, quorum_key, recall, recognise
 from krun.check.runner import Runner, Workshop
 from krun.check.schedule import Grid
 from krun.check.status import member_status
 from krun.check.suspend import AddressWatch
 from krun.check.table import TableKeeper, Written
+from krun.check.wanted import steps, wanted
 from krun.kernel import open_kernel
 from krun.kernel.door import Ipvs, Kernel
 from krun.loop.books import Books, Entry
@@ -47,16 +48,6 @@ from krun.parent.promises import PromiseWriter
 from krun.record.ring import Ring
 
 log = logging.getLogger("krun.check")
-
-QUORUM = {True: b"up", False: b"down"}
-
-
-class PromiseKeeper(Protocol):
-    """What this process needs of `krun.parent.promises.PromiseWriter`."""
-
-    def promise(self, key: str, value: bytes) -> None: ...
-
-    def withdraw(self, key: str) -> None: ...
 
 
 class CheckChild:
@@ -88,9 +79,6 @@ class CheckChild:
         self._rng = rng if rng is not None else random.Random(context.config.global_defs.random_seed)
         self._log = LimitedLog(log, clock=clock)
         self._promises: PromiseKeeper = promises or context.keeper or PromiseWriter()
-        self._pending: dict[str, list[News]] = {}
-        self._said: dict[str, bool] = {}
-        self._flush_planned = False
         self._draft: Draft | None = None
         self._draft_digest = ""
         self._recorder: CheckRecorder | None = None
@@ -113,8 +101,7 @@ class CheckChild:
             self._scripts = self._client = ScriptClient(self._context.run_dir, loop)
         self._grid = Grid(loop, clock=self._clock)
         self._poller = Poller(loop)
-        self._budget = sockets(self._config, log)
-        self._slots = Slots(room(self._budget))
+        self._slots = Slots(file_limit())
         self._workshop = Workshop(
             Environment(self._poller, self._grid, self._clock),
             self._scripts,
@@ -146,8 +133,12 @@ class CheckChild:
         )
         set_timeouts(self._ipvs, self._config, self._log)
         self._roster.populate(self._config)
-        known = recall(self._roster, self._context.promises)
         before = self._memo.load()
+        # Where nobody was here before, the table does not wait for those who check.
+        inherits = bool(self._context.promises or before.services)
+        if inherits:
+            self._roster.hire()
+        known = recall(self._roster, self._context.promises)
         self._draining = Draining(
             before.drains,
             self._ipvs,
@@ -160,11 +151,22 @@ class CheckChild:
             wanted=self._wanted,
             record=self._record,
         )
+        self._follows = Consequences(
+            loop,
+            self._roster,
+            self._table,
+            lambda: self._draining.drains,
+            self._promises,
+            self._notices,
+            self._letters,
+        )
         table = self._ipvs.dump()
         recognise(self._roster, table, before.services)
         news = [(m.virtual, self._begin(m.virtual, m.pool)) for m in self._roster.members.values()]
         self._draining.settle(table)
         written = self._table.adopt(table, self._config.global_defs.lvs_flush, before.services)
+        if not inherits:
+            self._roster.hire()
         runners = self._roster.runners()
         log.info(
             "virtual servers: %d, checkers: %d (%d known from before); %s",
@@ -176,7 +178,7 @@ class CheckChild:
         if self._table.foreign:
             log.info("services in the kernel that are not ours, left as they are: %d", self._table.foreign)
         self._draining.watch()
-        self._tell(news)
+        self._follows.tell(news)
         for m in self._roster.members.values():
             self._notices.catch_up(m.virtual, m.pool)
         self._name_programs()
@@ -196,6 +198,7 @@ class CheckChild:
                 self._roster, self._config, context.digest, context.record, self._clock, self._rng
             )
             self._workshop.recorder, self._workshop.rng = self._recorder, self._recorder.random
+            self._follows.recorder = self._recorder
 
     def recorded(self) -> Ring | None:
         """What the checks found and what was decided on it."""
@@ -245,83 +248,20 @@ class CheckChild:
             # Another checker holds the server where it is; the log should know why it will not come up, or went down.
             text = "good again" if judged.up else judged.reason
             self._log(logging.INFO, "%s: %s: %s", runner.subject, runner.label, text)
-        self._note(runner.virtual, news)
+        self._follows.note(runner.virtual, news)
         if judged.changed or (judged.first and not judged.up):
             self._letters.judged(runner, judged, pool.servers[runner.key].up, news)
 
     def weighed(self, runner: Runner, delta: int) -> None:
         pool = self._roster.members[runner.virtual.name].pool
-        self._note(runner.virtual, pool.weighed(runner.key, runner.position, delta))
+        self._follows.note(runner.virtual, pool.weighed(runner.key, runner.position, delta))
 
     def remember(self, runner: Runner) -> None:
         self._promises.promise(runner.promise_key, runner.promise())
 
-    def _note(self, virtual: VirtualServer, news: list[News]) -> None:
-        """Collect news; the table is written once for all that happened in this turn of the loop."""
-        if not news:
-            return
-        if self._recorder is not None:
-            self._recorder.news(virtual, news)
-        self._pending.setdefault(virtual.name, []).extend(news)
-        if not self._flush_planned:
-            self._flush_planned = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flush_planned = False
-        if self._ended:
-            return
-        pending, self._pending = self._pending, {}
-        members = [self._roster.members[name] for name in pending if name in self._roster.members]
-        operations: list[IpvsOperation] = []
-        for member in members:
-            operations.extend(self._changes(member.virtual, member.pool))
-        self._table.write(operations)
-        self._tell([(member.virtual, pending[member.virtual.name]) for member in members])
-
-    def _changes(self, virtual: VirtualServer, pool: Pool) -> Iterable[IpvsOperation]:
-        dests = pool.dests()
-        for service in virtual.services:
-            have = self._table.entries.get(service)
-            # A service that the kernel refused is tried again, as a whole, by the audit.
-            if have is None:
-                continue
-            want = ServiceEntry(service_params(virtual, service), dests)
-            if self._draining.drains:
-                want = self._draining.drains.keep({service: want}, {service: have})[service]
-            yield from plan_entry(service, have, want)
-
-    def _tell(self, news: Iterable[tuple[VirtualServer, list[News]]]) -> None:
-        for virtual, items in news:
-            member = self._roster.members.get(virtual.name)
-            if member is not None:
-                self._promise_quorum(member)
-            if items:
-                self._letters.tell(virtual, items, removed=member is None)
-                self._notices.tell(virtual, items, lambda server, v=virtual: self._reason(v, server))  # type: ignore[misc]
-
-    def _promise_quorum(self, member: Member) -> None:
-        """Tell a successor of a pool's quorum, where that is anything new: each word is a write to the parent."""
-        key, said = quorum_key(member.virtual), member.pool.quorum_up
-        if self._said.get(key) is not said:
-            self._said[key] = said
-            self._promises.promise(key, QUORUM[said])
-
-    def _reason(self, virtual: VirtualServer, server: RealServer) -> str:
-        member = self._roster.members.get(virtual.name)
-        runners = member.runners.get(DestKey(server.address, server.port), []) if member is not None else []
-        down = [r for r in runners if not r.state.up]
-        return (
-            "; ".join(f"{r.label.rsplit(' ', 1)[0]}: {r.state.reason or 'no success yet'}" for r in down)
-            or "no reason left"
-        )
-
     def _wanted(self) -> IpvsTable:
         """What configuration, health and overlays ask for."""
-        table: IpvsTable = {}
-        for member in self._roster.members.values():
-            _want(table, member.pool)
-        return table
+        return wanted(member.pool for member in self._roster.members.values())
 
     def _desired(self) -> IpvsTable:
         """What the kernel should hold: that, and what still drains."""
@@ -367,13 +307,13 @@ class CheckChild:
             if not weights and not any(s.overlay is not None for s in member.pool.servers.values()):
                 continue
             items = member.pool.overruled(weights)
-            operations.extend(self._changes(member.virtual, member.pool))
+            operations.extend(self._follows.changes(member.virtual, member.pool))
             if items:
                 news.append((member.virtual, items))
                 if self._recorder is not None:
                     self._recorder.news(member.virtual, items)
         written = self._table.write(operations)
-        self._tell(news)
+        self._follows.tell(news)
         return written, news
 
     def _hands(self, virtuals: Iterable[VirtualServer]) -> Iterable[tuple[VirtualServer, dict[DestKey, int]]]:
@@ -397,8 +337,7 @@ class CheckChild:
         if draft is None:
             raise ValueError("nothing is prepared")
         # Checkers may have spoken since, and may not have been heard yet: what is pending is settled in the old world first.
-        if self._pending:
-            self._flush()
+        self._follows.flush()
         # Between prepare and commit the checkers went on. The draft says who is who, not what they say: pools and plan are made anew.
         old = self._config
         self._config = draft.config
@@ -419,14 +358,11 @@ class CheckChild:
         self._draining.watch()
         self._table.forgive()
         self._hand.reloaded(old, self._config)
-        for key in taken.withdrawn:
-            self._said.pop(key, None)
-            self._promises.withdraw(key)
+        self._follows.withdraw(taken.withdrawn)
         self._letters.follow(self._config)
         self._notices.follow(self._config)
-        self._loop.call_soon(self._count_sockets)
         self._name_programs()
-        self._tell(taken.news)
+        self._follows.tell(taken.news)
         for virtual, items in taken.news:
             self._letters.reloaded(virtual, items)
         for runner in taken.started:
@@ -446,31 +382,8 @@ class CheckChild:
     def abort(self) -> None:
         self._draft = None
 
-    def _plan(self, draft: Draft, pools: dict[int, Pool | None]) -> list[IpvsOperation]:
-        """The operations for the virtual servers that differ; the others are not even looked at."""
-        have: IpvsTable = {}
-        want: IpvsTable = {}
-        for transition in draft.transitions:
-            for service in transition.old.virtual.services if transition.old is not None else ():
-                entry = self._table.entries.get(service)
-                if entry is not None:
-                    have[service] = entry
-            pool = pools[id(transition)]
-            if pool is None:
-                continue
-            for service in pool.virtual.services:
-                entry = self._table.entries.get(service)
-                if entry is not None:
-                    have[service] = entry
-            _want(want, pool)
-        if self._draining.drains:
-            want = self._draining.drains.keep(want, have)
-        return plan_table(have, want, drain_us=self._context.drain_us)
-
-    def _count_sockets(self) -> None:
-        """After a reload: see that its checks may have their sockets."""
-        self._budget = sockets(self._config, log, self._budget)
-        self._slots.limit = room(self._budget)
+    def _plan(self, draft: Draft, pools: Mapping[int, Pool | None]) -> list[IpvsOperation]:
+        return steps(draft, pools, self._table.entries, self._draining.drains, self._context.drain_us)
 
     # State.
 
@@ -494,7 +407,6 @@ class CheckChild:
                 "under_way": self._slots.held,
                 "waiting": self._slots.waiting,
                 "limit": self._slots.limit,
-                "descriptors": self._budget._asdict(),
                 "log_lines_left_out": self._log.left_out,
             },
         }
@@ -566,6 +478,7 @@ class CheckChild:
 
     def _halt(self) -> None:
         self._ended = True
+        self._follows.end()
         self._table.close()
         self._hand.close()
         self._draining.close()
@@ -580,13 +493,6 @@ class CheckChild:
         if self._client is not None:
             self._client.close()
         self._ipvs.close()
-
-
-def _want(table: IpvsTable, pool: Pool) -> None:
-    """Put what ``pool`` asks for into ``table``."""
-    dests = pool.dests()
-    for n, service in enumerate(pool.virtual.services):
-        table[service] = ServiceEntry(service_params(pool.virtual, service), dests if n == 0 else dict(dests))
 
 
 def _summary(written: Written) -> str:

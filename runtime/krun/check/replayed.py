@@ -28,10 +28,15 @@ _NO_LOG.disabled = True
 
 
 def replay(section: Section) -> Iterator[Moment]:
-    """All of ``section``, in order. Raises `ReplayError`, and for a broken file whatever that leads to."""
+    """All of ``section``, in order. Raises `ReplayError`."""
     player = Player(section)
-    for part in section.parts:
-        yield from player.part(part)
+    for number, part in enumerate(section.parts):
+        try:
+            yield from player.part(part)
+        except (msgspec.MsgspecError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise ReplayError(
+                f"{section.name}, part {number + 1} of {len(section.parts)}: {type(error).__name__}: {error}"
+            ) from None
 
 
 class _Quiet:
@@ -109,6 +114,7 @@ class Player:
         )
         roster = self.roster = Roster(workshop, lambda virtual: self._hands.get(virtual.name, {}))
         roster.populate(self._section.config(part.config))
+        roster.hire()
         saved = msgspec.json.decode(part.state, type=SavedChecks)
         self._find()
         if self._runners.keys() != {name for name, _ in saved.checks}:
@@ -146,7 +152,6 @@ class Player:
             moment.decided = self._reload(what)
         elif kind == "overlays":
             moment.decided = self._overlays(what)
-            moment.steady = not moment.decided
         else:
             moment.decided = self._feed(moment, self._runners[what[0]], kind, what)
         moment.decided = [decisions.plain(d) for d in moment.decided]

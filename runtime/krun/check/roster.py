@@ -118,22 +118,32 @@ class Roster:
         self.members: dict[str, Member] = {}
 
     def populate(self, config: Config) -> None:
-        """Make pools and runners for ``config``; nothing is started."""
+        """Make pools for ``config``; who checks them is hired later."""
         for virtual in config.virtual_servers:
-            member = Member(virtual, Pool(virtual))
+            self.members[virtual.name] = Member(virtual, Pool(virtual))
+
+    def hire(self) -> None:
+        """Make the runners of all members; none is started."""
+        for member in self.members.values():
             for key, server in member.pool.servers.items():
                 real = server.real
                 member.runners[key] = [
-                    Runner(self._workshop, virtual, real, n, key=key) for n in range(len(real.checkers))
+                    Runner(self._workshop, member.virtual, real, n, key=key)
+                    for n in range(len(real.checkers))
                 ]
-            self.members[virtual.name] = member
 
     def place(self, member: Member) -> None:
-        """Tell a member's pool what its checkers start from."""
+        """Tell a member's pool what its checkers start from: new ones, where none is hired yet."""
+        pool = member.pool
         for key, runners in member.runners.items():
             for runner in runners:
-                member.pool.place(key, runner.position, runner.state.up, runner.state.delta)
-        member.pool.overrule(self.by_hand(member.virtual))
+                pool.place(key, runner.position, runner.state.up, runner.state.delta)
+        if not member.runners:
+            for key, server in pool.servers.items():
+                for position, checker in enumerate(server.real.checkers):
+                    if checker.timing.alpha:
+                        pool.place(key, position, up=False)
+        pool.overrule(self.by_hand(member.virtual))
 
     def runners(self) -> list[Runner]:
         """All of them, in the order of the configuration."""

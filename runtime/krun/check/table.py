@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kir.model import Service
-from kir.plan.ipvs import plan_table
+from kir.plan.ipvs import new_services, plan_table
 from kir.plan.operations import (
     AddDest,
     AddService,
@@ -46,6 +46,10 @@ AUDIT_SHARE = 500
 """A comparison that takes T of the CPU is not made again before this many times T has passed: a large table costs no more than a small one."""
 AGAIN_SHARE = 50
 """The same after something was put back."""
+
+
+BATCH = 1000
+"""How many operations of a first load are made, written and forgotten at once."""
 
 
 @dataclass(slots=True)
@@ -129,7 +133,16 @@ class TableKeeper:
         self.owned = known | set(want)
         self.entries = {service: entry for service, entry in table.items() if service in self.owned}
         self.foreign = len(table) - len(self.entries)
-        written = self.write(plan_table(self.entries, want, self.owned))
+        self._record()
+        written = Written()
+        there = frozenset(self.entries)
+        for steps in new_services(there, want, BATCH):
+            self._carry_out(steps, written)
+        old = {service: entry for service, entry in want.items() if service in there}
+        rest = plan_table({service: self.entries[service] for service in there}, old, self.owned)
+        self._carry_out(rest, written)
+        if written.failures:
+            self._try_again()
         self.owned = set(want) | set(self.entries)
         self._record()
         self._whole_at = self._clock() + WHOLE_US
@@ -149,17 +162,23 @@ class TableKeeper:
             self._expected.pop(operation.service, None)
         if any(isinstance(operation, AddService) for operation in operations):
             self._record()
+        self._carry_out(operations, written)
+        if written.failures:
+            self._try_again()
+        return written
+
+    def _carry_out(self, operations: Sequence[IpvsOperation], written: Written) -> None:
+        """Add to ``written`` what became of ``operations``, and to our picture of the table what they did."""
         try:
-            failures = self._ipvs.apply(operations)
+            failures = self._ipvs.apply(operations) if operations else []
         except OSError as error:
             text = f"{len(operations)} writes to IPVS failed: {error}"
             written.failures.append(text)
             self._unsure = True
             self._log(logging.ERROR, "%s", text)
-            self._try_again()
-            return written
+            return
         refused = {id(failure.operation) for failure in failures}
-        done = [operation for operation in operations if id(operation) not in refused]
+        done = [o for o in operations if id(o) not in refused] if refused else operations
         advance(self.entries, done)
         gone = False
         for operation in done:
@@ -173,9 +192,6 @@ class TableKeeper:
             text = f"{failure.operation.op} {failure.operation.target}: {failure.message}"
             written.failures.append(text)
             self._log(logging.ERROR, "%s", text)
-        if failures:
-            self._try_again()
-        return written
 
     def audit(self) -> Written:
         """Compare with the kernel, and put right what differs in our services."""

@@ -35,9 +35,9 @@ LATE_EVERY_US = 10_000_000
 
 
 class Urgent(Protocol):
-    """What goes before everything else: adverts. ``nested``: in the middle of something; then it must be adverts and nothing else."""
+    """What goes before everything else: adverts."""
 
-    def __call__(self, nested: bool, /) -> None: ...
+    def __call__(self) -> None: ...
 
 
 class Scheduler:
@@ -70,7 +70,6 @@ class Scheduler:
         self._cpu_mark = cpu()
         self._wait_until = NEVER
         self._urgent_ns = NEVER
-        self._nested_ns = NEVER
         self._urgent: Urgent | None = None
         self._told: list[Callable[[Pause], None]] = []
         self._doing = ""
@@ -81,12 +80,11 @@ class Scheduler:
 
     # -- what the process asks for
 
-    def urgent_by(self, at_us: int | None, urgent: Urgent, nested_us: int | None = None) -> None:
-        """Call ``urgent`` at ``at_us``: out of the wait, or after the callback that is running then; from ``nested_us`` on also when that
-        breathes. None: not at all. It is called once, and asks anew."""
+    def urgent_by(self, at_us: int | None, urgent: Urgent) -> None:
+        """Call ``urgent`` at ``at_us``: out of the wait, after the callback that is running then, or when it breathes. None: not at all.
+        It is called once, and asks anew."""
         self._urgent = urgent
         self._urgent_ns = NEVER if at_us is None else at_us * 1000
-        self._nested_ns = NEVER if nested_us is None else nested_us * 1000
 
     def on_pause(self, told: Callable[[Pause], None]) -> None:
         """``told`` hears of a pause before anything else happens after it."""
@@ -98,11 +96,10 @@ class Scheduler:
 
     def breathe(self) -> None:
         """Between two pieces of long work: let go what is urgent."""
-        if self._clock() >= self._nested_ns:
-            self._nested_ns = NEVER
+        now = self._clock()
+        if now >= self._urgent_ns:
             self._breathed = True
-            if self._urgent is not None:
-                self._urgent(True)
+            self._let_go()
 
     def advert_left(self, late_us: int, interval_us: int, subject: str) -> None:
         """An advert of ``subject`` left ``late_us`` after its time."""
@@ -186,9 +183,9 @@ class Scheduler:
     # -- inside
 
     def _let_go(self) -> None:
-        self._urgent_ns = self._nested_ns = NEVER
-        if self._urgent is not None:
-            self._urgent(False)
+        urgent, self._urgent_ns = self._urgent, NEVER
+        if urgent is not None:
+            urgent()
 
     def _finished(self, callback: Callable[..., Any] | None) -> None:
         """``callback`` has ended; None: what is urgent has."""
@@ -267,8 +264,8 @@ class Borrowed(Scheduler):
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
 
-    def urgent_by(self, at_us: int | None, urgent: Urgent, nested_us: int | None = None) -> None:
-        super().urgent_by(at_us, urgent, nested_us)
+    def urgent_by(self, at_us: int | None, urgent: Urgent) -> None:
+        super().urgent_by(at_us, urgent)
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if at_us is None else self._loop.call_at(at_us / 1e6, self._due)

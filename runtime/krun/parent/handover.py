@@ -12,7 +12,8 @@ from typing import cast
 import msgspec
 
 from kir.model import Config, RealServer, VirtualServer
-from kir.shelf import Shelf, shelve, whole
+from kir.sharing import Sharing
+from kir.shelf import Shelf, shelve
 
 Raw = msgspec.Raw
 
@@ -88,6 +89,11 @@ def unpack(data: bytes, has: Config) -> Config:
     except msgspec.MsgspecError as error:
         raise ValueError(f"what the parent wrote cannot be read: {error}") from None
     servers = {server.name: server for server in has.virtual_servers}
+    share = Sharing().real
+    for changed in told.changed:
+        for real in changed.real_servers:
+            if not isinstance(real, int):
+                share(real)
     try:
         servers |= {c.virtual.name: _made(c, servers.get(c.virtual.name)) for c in told.changed}
         return msgspec.structs.replace(
@@ -112,7 +118,9 @@ def inherited(config: Config) -> int:
 def read(config: Config) -> Config:
     """``config``, with which a child was forked, with its virtual servers as objects. Raises `kir.shelf.ShelfError`."""
     servers = cast("Sequence[VirtualServer]", config.virtual_servers)
-    found = whole(config)
-    if isinstance(servers, Shelf):
-        servers.close()
+    if not isinstance(servers, Shelf):
+        return config
+    share = Sharing().virtual
+    found = msgspec.structs.replace(config, virtual_servers=tuple([share(v) for v in servers]))
+    servers.close()
     return found

@@ -11,7 +11,7 @@ from check_world import SECOND, Ipvs, World, config, key, misc, real, script, so
 
 from kir.model import Config, Service
 from kir.plan.ipvs import desired_table
-from kir.plan.operations import AddDest, AddService, DelService
+from kir.plan.operations import AddDest, AddService, DelService, IpvsOperation
 from kir.state import DestParams, IpvsTable, ServiceEntry, ServiceParams
 from krun.check.outcome import Outcome
 
@@ -432,3 +432,26 @@ def test_the_state_document_is_plain_json(world: Make) -> None:
     assert [c["checker"] for c in s["checkers"]] == ["TCP_CHECK 0", "MISC_CHECK 1"]
     assert s["checkers"][0]["last_result"] == "good"
     assert s["checkers"][0]["at"] > 0
+
+
+class TestFirstLoad:
+    def test_a_large_table_is_written_in_batches_and_a_refusal_in_one_is_tried_again_once(
+        self, world: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("krun.check.table.BATCH", 2)
+        ipvs = Ipvs()
+        refused: list[str] = []
+
+        def refuse(operation: IpvsOperation) -> bool:
+            if operation.target.endswith("192.168.0.1:80") and len(refused) < 3:
+                refused.append(operation.target)
+                return True
+            return False
+
+        ipvs.refuse = refuse
+        virtuals = [virtual(real(1), real(2), n=n) for n in (1, 2, 3)]
+        w = world(config(*virtuals), ipvs=ipvs)
+        assert ipvs.batches == 3 and len(refused) == 3
+        assert w.child._table._refusals == 1
+        w.loop.run_for(3)
+        assert all(len(entry.dests) == 2 for entry in ipvs.table.values()) and len(ipvs.table) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import heapq
 import json
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from krun.record.file import Recording
+    from krun.record.file import Recording, Section
     from krun.record.moments import Moment
     from krun.record.timeline import Chosen
 
@@ -86,12 +87,17 @@ class Player:
 
     def moments(self) -> Iterator[tuple[Moment, float]]:
         """Those of all processes, by their time. Raises `krun.record.moments.ReplayError`."""
-        from krun.record.machines import moments
-
-        for moment, at in moments(self.recording):
+        tracks = [self._track(section) for section in self.recording.sections]
+        for moment, at in heapq.merge(*tracks, key=lambda pair: pair[1]):
             self.count += 1
             self.different += moment.differs
             yield moment, at
+
+    def _track(self, section: Section) -> Iterator[tuple[Moment, float]]:
+        from krun.record.machines import replayer
+
+        for moment in replayer(section.name)(section):
+            yield moment, moment.at / 1e6 + section.offset_s
 
     def summary(self, out: object) -> None:
         """The last lines."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from functools import lru_cache
 from typing import Any
 
 from kir.model import Forwarding, Service
@@ -81,10 +82,7 @@ _BY_ADDRESS = SERVICE.layout("af", "protocol", "addr", "port")
 _BY_MARK = SERVICE.layout("af", "fwmark")
 _SERVICE_NUMBERS = SERVICE.layout("flags", "timeout", "netmask")
 _DEST_KEY = DEST.layout("addr_family", "addr", "port")
-_DEST_WHOLE = DEST.layout(
-    "addr_family",
-    "addr",
-    "port",
+_DEST_PARAMS = DEST.layout(
     "fwd_method",
     "weight",
     "u_thresh",
@@ -146,23 +144,25 @@ def pack_dest(dest: DestKey, params: DestParams | None = None) -> bytes:
     """The destination attribute of a command; with ``params`` the whole destination. Raises OSError."""
     octets = address_octets(dest.address)
     family = socket.AF_INET if len(octets) == 4 else socket.AF_INET6
-    if params is None:
-        nest = _DEST_KEY.pack(family, octets, dest.port)
-    else:
-        way = params.forwarding
-        nest = _DEST_WHOLE.pack(
-            family,
-            octets,
-            dest.port,
-            METHODS[way.method],
-            params.weight,
-            params.upper_threshold,
-            params.lower_threshold,
-            TUNNELS[way.tunnel_type or "ipip"],
-            way.tunnel_port,
-            CHECKSUMS[way.tunnel_checksum or "nocsum"],
-        )
+    nest = _DEST_KEY.pack(family, octets, dest.port)
+    if params is not None:
+        nest += _pack_dest_params(params)
     return pack_attribute(_DEST_NUMBER, nest, Kind.NESTED)
+
+
+@lru_cache(maxsize=1024)
+def _pack_dest_params(params: DestParams) -> bytes:
+    """How a server is used: the same octets for the thousands that are used alike."""
+    way = params.forwarding
+    return _DEST_PARAMS.pack(
+        METHODS[way.method],
+        params.weight,
+        params.upper_threshold,
+        params.lower_threshold,
+        TUNNELS[way.tunnel_type or "ipip"],
+        way.tunnel_port,
+        CHECKSUMS[way.tunnel_checksum or "nocsum"],
+    )
 
 
 def read_service(found: dict[str, Any]) -> tuple[Service, ServiceParams] | None:
