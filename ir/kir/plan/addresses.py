@@ -94,7 +94,10 @@ def plan_addresses(
 
 
 def _secondaries(gone: Address, want: AddressTable) -> str:
-    """A warning where other addresses may go with it: IPv4 addresses of one subnet hang on the first of them (ip-sysctl.rst)."""
+    """Where other addresses hang on it, what becomes of them: IPv4 addresses of one subnet hang on the first of them (ip-sysctl.rst).
+
+    krun keeps them (`krun.kernel.secondaries`); whoever does the same by hand should know.
+    """
     if gone.family != "inet" or gone.prefix == 32:
         return ""
     subnet = _subnet(gone)
@@ -105,7 +108,7 @@ def _secondaries(gone: Address, want: AddressTable) -> str:
             and _subnet(other) == subnet
         ):
             return (
-                f"; if it is the first of its subnet there, the kernel drops {other.address} with it "
+                f"; {other.address} stays, which the kernel alone would drop with the first address of its subnet "
                 f"unless net.ipv4.conf.{gone.device}.promote_secondaries is 1"
             )
     return ""

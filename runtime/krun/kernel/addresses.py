@@ -8,7 +8,6 @@ import socket
 import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from kir.model import Address
 from kir.plan.operations import AddressOperation, DelAddress, ReplaceAddress
@@ -44,6 +43,7 @@ from krun.kernel.netlink.socket import (
     interface_index,
 )
 from krun.kernel.refusals import failure
+from krun.kernel.secondaries import Secondaries
 
 log = logging.getLogger("krun.kernel")
 
@@ -153,6 +153,7 @@ class AddressWriter:
     def __init__(self, sock: NetlinkSocket) -> None:
         self._socket = sock
         self._indexes: dict[str, int] = {}
+        self._again: set[int] = set()
         self.writes = 0
 
     def apply(self, operations: Sequence[AddressOperation], known: Collection[HostAddress]) -> list[Failure]:
@@ -164,8 +165,15 @@ class AddressWriter:
         failures: list[Failure] = []
         self._indexes = {o.address.device: interface_index(o.address.device) for o in operations}
         peers = {(a.index, a.address, a.prefix): a.peer for a in known if a.peer}
-        with _Secondaries(operations, known):
-            met = self._run([(o, self._request(o, peers, failures)) for o in operations], failures)
+        with Secondaries(self._socket, operations, known, self._indexes) as secondaries:
+            steps: list[tuple[AddressOperation, Request | None]] = []
+            for operation in operations:
+                steps.append((operation, self._request(operation, peers, failures)))
+                for request in secondaries.after(operation):
+                    self._again.add(id(request))
+                    steps.append((operation, request))
+            met = self._run(steps, failures)
+            self._again.clear()
             if met:
                 # A later operation of the batch may have made room, so the truth is what is there now.
                 present = self._present(known)
@@ -200,6 +208,10 @@ class AddressWriter:
             if request.kind == RTM_DELADDR:
                 if refused.errno in (errno.EADDRNOTAVAIL, errno.ENODEV):
                     continue
+            elif id(request) in self._again:
+                if refused.errno != errno.EEXIST:  # it went with its primary address, and cannot be put back
+                    failures.append(failure(operation, refused))
+                continue
             elif refused.errno == errno.EEXIST and not final:
                 met.append(operation)
                 continue
@@ -263,67 +275,3 @@ def _fixed_parts_differ(have: HostAddress, want: Address) -> bool:
 
 def _delete(family: str, address: str, prefix: int, index: int, peer: str | None) -> Request:
     return Request(RTM_DELADDR, 0, delete_body(family, address, prefix, index, peer))
-
-
-class _Secondaries:
-    """Keeps the other addresses of a subnet while a primary one is deleted.
-
-    Linux deletes with a primary IPv4 address all secondary ones of its subnet, unless ``promote_secondaries`` of the
-    interface says that one of them takes its place. Where a batch would do that to an address that is to stay, the setting
-    is on during the batch. (The kernel carries netlink requests out inside the send call.)
-    """
-
-    def __init__(self, operations: Sequence[AddressOperation], known: Collection[HostAddress]) -> None:
-        deleted = {
-            (o.address.device, o.address.address, o.address.prefix)
-            for o in operations
-            if isinstance(o, DelAddress) and o.address.family == "inet"
-        }
-        self._changed: list[Path] = []
-        self._devices: set[str] = set()
-        if not deleted:
-            return
-        indexes = {device: interface_index(device) for device, _, _ in deleted}
-        names = {index: device for device, index in indexes.items() if index}
-        staying = {
-            (names[a.index], _network(a.peer or a.address, a.prefix))
-            for a in known
-            if a.secondary and a.index in names and (names[a.index], a.address, a.prefix) not in deleted
-        }
-        added = {
-            (o.address.device, _network(o.address.peer or o.address.address, o.address.prefix))
-            for o in operations
-            if not isinstance(o, DelAddress) and o.address.family == "inet"
-        }
-        for device, address, prefix in deleted:
-            if (device, _network(address, prefix)) in staying | added:
-                self._devices.add(device)
-
-    def __enter__(self) -> None:
-        for device in self._devices:
-            switch = Path("/proc/sys/net/ipv4/conf") / device / "promote_secondaries"
-            try:
-                if switch.read_text().strip() == "0":
-                    switch.write_text("1")
-                    self._changed.append(switch)
-            except OSError:
-                # Read-only /proc/sys: the kernel's own rule holds, and the reflector tells of what went with the primary.
-                continue
-
-    def __exit__(self, *_: object) -> None:
-        for switch in self._changed:
-            try:
-                switch.write_text("0")
-            except OSError:
-                continue
-
-
-def _network(address: str, prefix: int) -> int:
-    """The number of an IPv4 network; -1 where the text is no address or the prefix length none: the kernel will say so."""
-    if not 0 <= prefix <= 32:
-        return -1
-    try:
-        number = int.from_bytes(socket.inet_pton(socket.AF_INET, address), "big")
-    except OSError:
-        return -1
-    return number >> 32 - prefix << 6 | prefix

@@ -25,6 +25,7 @@ from krun.kernel.door import (
     LinkChanged,
     Resynchronised,
 )
+from krun.kernel.promotion import Promotion, wanted
 from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
 from krun.loop.limited import LimitedLog
@@ -83,6 +84,7 @@ class VrrpChild:
         self._timer_at = 0
         self._retry: asyncio.TimerHandle | None = None
         self._running = False
+        self._promotion = Promotion()
         self._say = LimitedLog(
             log, what="virtual routers"
         )  # a peer decides how often there is something to say
@@ -147,6 +149,7 @@ class VrrpChild:
                 continue
             self._notifier.catch_up(change)
         self._lookout.watch()
+        self._promote()
         self._client.programs(used.by_vrrp(config))
         self._checks.set(config.vrrp_scripts)
         self._rearm()
@@ -192,6 +195,7 @@ class VrrpChild:
         else:
             effects = reload.reconfigure(self._director, plan, now_us(), **around)
         self._run(effects)
+        self._promote()
         self._mute = {name: code for name, code in self._mute.items() if name in self._director.instances}
         if config.global_defs.fifo_states_on_reload:
             # Those that are new, or became another, have been told like every change.
@@ -216,6 +220,8 @@ class VrrpChild:
         document["netlink_overruns"] = getattr(self._rtnetlink, "overruns", 0)
         document["log_lines_left_out"] = self._say.left_out
         document["announcements"] = {"waiting": self._pacer.waiting, "dropped": self._pacer.dropped}
+        if problems := self._promotion.problems():
+            document["alarms"] = problems
         return self._post.report(document)
 
     def books(self) -> Books:
@@ -235,8 +241,13 @@ class VrrpChild:
             return
         self._checks.stop()
         self._run(self._director.stop(now_us()))
+        self._promotion.close()
         self._close()
         await self._post.close()
+
+    def _promote(self) -> None:
+        if self._context.kernel == "linux":
+            self._promotion.follow(wanted(self._director.config))
 
     def abandon(self) -> None:
         """End without a word and leave everything as it is."""
@@ -327,6 +338,8 @@ class VrrpChild:
         for event in events:
             if isinstance(event, LinkChanged):
                 link = event.link
+                if not event.gone and link.name in self._promotion.devices:
+                    self._promote()
                 devices.add(link.name)
                 self._run(director.link(link.name, None if event.gone else link.up, now_us()))
             elif isinstance(event, AddressChanged):

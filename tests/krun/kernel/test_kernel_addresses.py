@@ -17,6 +17,7 @@ from kir.model import Address
 from kir.plan.addresses import plan_addresses
 from kir.plan.operations import AddAddress, AddressOperation, DelAddress, ReplaceAddress
 from kir.state import AddressKey, AddressTable, address_key
+from krun.kernel import secondaries
 from krun.kernel.door import AddressChanged, KernelEvent, LinkChanged, Resynchronised
 from krun.kernel.linux import LinuxRtnetlink
 from krun.kernel.memory import MemoryKernel
@@ -232,6 +233,49 @@ def test_delete_takes_exactly_one_address(namespace: Namespace, rtnetlink: Linux
     assert promote.read_text().strip() == "0"
     assert rtnetlink.apply_addresses([DelAddress(address=a) for a in subnet[1:]]) == []
     assert "10.0.0.1/32" in namespace.addresses("eth0")
+
+
+@pytest.mark.parametrize("promote", ["1", "0", "read-only"])
+def test_what_hangs_on_a_deleted_address_stays(
+    namespace: Namespace, rtnetlink: LinuxRtnetlink, monkeypatch: pytest.MonkeyPatch, promote: str
+) -> None:
+    """Ours and others', and what the same batch adds; where the setting cannot be changed they come back exactly as they were."""
+    subnet = [vip(f"10.0.0.{n}", 24, label="eth0:v" if n == 2 else None) for n in (1, 2, 3)]
+    rtnetlink.apply_addresses([AddAddress(address=a) for a in subnet])
+    namespace.ip(
+        "addr add 10.0.0.77/24 dev eth0 valid_lft 1000 preferred_lft 500", "addr add 10.0.1.5/24 dev eth0"
+    )
+    Path("/proc/sys/net/ipv4/conf/eth0/promote_secondaries").write_text("1" if promote == "1" else "0")
+    if promote == "read-only":
+        monkeypatch.setattr(secondaries.Secondaries, "_promotes", lambda *_: False)
+    rtnetlink.read_events()
+
+    def shown() -> dict[str, object]:
+        told = {}
+        for entry in namespace.ip_json("addr", "show", "dev", "eth0")[0]["addr_info"]:
+            entry.pop("secondary", None)
+            for key in ("valid_life_time", "preferred_life_time"):  # they run down
+                entry[key] = round(entry[key] / 100)
+            told[entry["local"]] = entry
+        return told
+
+    before = shown()
+    fresh = vip("10.0.0.9", 24)
+    assert rtnetlink.apply_addresses([AddAddress(address=fresh), DelAddress(address=subnet[0])]) == []
+    after = shown()
+    assert after.pop("10.0.0.9")["prefixlen"] == 24  # type: ignore[index]
+    del before["10.0.0.1"]
+    assert after == before
+    gone = [e.key.address for e in rtnetlink.read_events() if isinstance(e, AddressChanged) and e.gone]
+    assert set(gone) == (
+        {"10.0.0.1"}
+        if promote != "read-only"
+        else {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.77", "10.0.0.9"}
+    )
+    rest = [subnet[1], subnet[2], fresh]
+    assert rtnetlink.apply_addresses([DelAddress(address=a) for a in rest]) == []
+    assert set(shown()) & {"10.0.0.2", "10.0.0.3", "10.0.0.9"} == set()
+    assert {"10.0.0.77", "10.0.1.5"} <= set(shown())
 
 
 def test_a_thousand_vips_in_two_system_calls(namespace: Namespace, rtnetlink: LinuxRtnetlink) -> None:
