@@ -298,6 +298,7 @@ def _run(options: argparse.Namespace) -> int:
                 return UNUSABLE
         if options.core_dump:
             _dump_core()
+        _give_up(begun.document.config)
         settings = Settings(
             run_dir,
             options.kernel,
@@ -337,6 +338,18 @@ def _stop_early(_number: int, _frame: object) -> None:
     while it makes a decoder.
     """
     os._exit(OK)
+
+
+def _give_up(config: Config) -> None:
+    """The privileges that neither the parent nor any child of it ever needs."""
+    import ctypes
+
+    from krun.parent import privileges
+
+    try:
+        privileges.drop_in_parent(config, ctypes.CDLL(None, use_errno=True))
+    except OSError as error:
+        logging.getLogger("krun").warning("runs with all the privileges that it was started with: %s", error)
 
 
 def _may(config: Config, kernel: str) -> bool:

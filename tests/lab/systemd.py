@@ -139,7 +139,7 @@ class Systemd:
 
     def run(self, *argv: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a program inside, as root."""
-        inside = ["nsenter", "-t", str(self.pid), "-p", "-m", "-n", "-C", "--", *argv]
+        inside = ["nsenter", "-t", str(self.pid), "-p", "-m", "-n", "-C", "-r", "--", *argv]
         return subprocess.run(inside, capture_output=True, text=True, timeout=timeout, check=False)
 
     def control(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import ctypes
 import os
 
-from kir.model import Config
+from kir.model import Config, Namespaces
 
 _VERSION_3 = 0x20080522  # linux/capability.h: _LINUX_CAPABILITY_VERSION_3
 _PR_SET_NO_NEW_PRIVS = 38
+_PR_CAPBSET_DROP = 24
 
 CHOWN = 0
 DAC_READ_SEARCH = 2
 KILL = 5
 SETGID = 6
 SETUID = 7
+SETPCAP = 8
 NET_BIND_SERVICE = 10
 NET_ADMIN = 12
 NET_RAW = 13
@@ -47,6 +49,11 @@ KEEPS: dict[str, frozenset[int]] = {
 }
 """Which capabilities a child keeps whatever it runs, where the parent has them. Only the script process ever executes another
 program. A configuration may need more: `keeps`."""
+
+PARENT = frozenset(NAMES) - {SYS_ADMIN} | {SETPCAP, CHOWN}
+"""What the parent keeps: all that it may have to hand on. SYS_ADMIN only where a namespace is configured; CHOWN for the control
+group's socket, SETPCAP so that children can reduce their bounding sets.
+"""
 
 KEEPS_NONE = frozenset({"metrics"})
 """Processes that run no configuration and keep no capability at all."""
@@ -105,6 +112,30 @@ def drop(name: str, keeps: frozenset[int] | None, libc: ctypes.CDLL) -> None:
     """
     if keeps is None:
         return
+    if name != "script":
+        _bound(keeps, libc)
+    _keep(keeps, libc)
+    if name != "script":
+        _check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+
+
+def drop_in_parent(config: Config, libc: ctypes.CDLL) -> None:
+    """Keep in the parent what it, any of its children, or one that a reload brings may need, and nothing else. Raises OSError.
+
+    Its bounding set stays as it is: that is what scripts of root's have, and ``krunctl upgrade``'s execve(2).
+    """
+    keeps = PARENT if config.global_defs.namespaces == Namespaces() else PARENT | {SYS_ADMIN}
+    _keep(keeps, libc)
+
+
+def _bound(keeps: frozenset[int], libc: ctypes.CDLL) -> None:
+    """Take everything else out of the bounding set, so that not even execve(2) gives it back; where that is not ours to do it stays."""
+    for number in range(64):
+        if number not in keeps and libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) != 0:
+            return  # EINVAL: there are no more; EPERM: no CAP_SETPCAP
+
+
+def _keep(keeps: frozenset[int], libc: ctypes.CDLL) -> None:
     header = _Header(_VERSION_3, 0)
     data = (_Data * 2)()
     _check(libc.capget(ctypes.byref(header), data))
@@ -114,8 +145,6 @@ def drop(name: str, keeps: frozenset[int] | None, libc: ctypes.CDLL) -> None:
         part.effective = part.permitted
         part.inheritable = 0
     _check(libc.capset(ctypes.byref(header), data))
-    if name != "script":
-        _check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 
 
 def _check(result: int) -> None:

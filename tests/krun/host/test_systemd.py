@@ -20,7 +20,7 @@ from lab.processes import wait_for
 
 PACKAGING = Path(__file__).resolve().parents[3] / "packaging"
 UNIT = (PACKAGING / "krun.service").read_text()
-DROP_INS = sorted((PACKAGING / "krun.service.d").glob("*.conf"))
+DROP_INS = sorted((PACKAGING / "drop-ins").glob("*.conf"))
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 CONFIG = """
@@ -114,7 +114,7 @@ def test_what_else_the_unit_promises() -> None:
 class Unit:
     """krun.service in a systemd of its own, with the least that its place there makes necessary."""
 
-    def __init__(self, systemd_: systemd.Systemd, folder: Path) -> None:
+    def __init__(self, systemd_: systemd.Systemd, folder: Path, more: str = "WatchdogSec=2\n") -> None:
         self.systemd = systemd_
         self.folder = folder
         root = systemd_.root
@@ -136,7 +136,7 @@ class Unit:
             assert done.returncode == 0, done.stderr
         text = UNIT.replace("/usr/bin/", "/run/bin/").replace("/etc/krun/", "/run/etc/")
         # The checkout may be below /tmp, which the unit does not see; there is no journal to log to.
-        here = f"[Service]\nBindReadOnlyPaths={CHECKOUT}\nStandardError=append:/run/krun.log\nWatchdogSec=2\n"
+        here = f"[Service]\nBindReadOnlyPaths={CHECKOUT}\nStandardError=append:/run/krun.log\n{more}"
         systemd_.boot({"krun.service": text, "krun.service.d/lab.conf": here})
 
     def write(self, priority: int) -> None:
@@ -195,6 +195,15 @@ def test_a_life_under_systemd(unit: Unit) -> None:
     unit.wait("two masters in the status", "2 instances: 2 MASTER; ir sha256:")
     assert "192.0.2.10/24" in unit.addresses(), unit.logged()
     assert 'Status: "2 instances: 2 MASTER' in unit.systemd.control("status", "krun.service").stdout
+
+    # What each process may do.
+    pids = unit.systemd.run("cat", "/sys/fs/cgroup/system.slice/krun.service/cgroup.procs").stdout.split()
+    names = {unit.systemd.run("cat", f"/proc/{pid}/comm").stdout.strip(): pid for pid in pids}
+    vrrp = names["krun-vrrp"]
+    status = unit.systemd.run("cat", f"/proc/{vrrp}/status").stdout
+    assert "CapEff:\t0000000000003000" in status, "NET_ADMIN and NET_RAW"
+    assert "CapBnd:\t0000000000003000" in status
+    assert "is missing" not in unit.logged()
 
     # Reloads: one that is done, one that is refused with the reason.
     unit.write(120)
