@@ -8,13 +8,14 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lab import needs, systemd
+from lab import kernel_lab, needs, systemd
 from lab.krun import KRUN, KRUNCTL, build
 from lab.processes import wait_for
 
@@ -269,3 +270,20 @@ def test_an_unusable_ir_is_not_tried_again_and_again(unit: Unit) -> None:
     unit.write(90)
     assert unit.systemd.control("start", "krun.service").returncode == 0
     assert os.listdir(unit.systemd.root / "run/krun")
+
+
+@pytest.mark.lab
+def test_real_time_takes_no_capability_under_the_unit() -> None:
+    """In a kernel of its own: a container, as tests may run in one, often has no CAP_SYS_RESOURCE, and systemd in it cannot raise limits."""
+    needs.require_kernel_lab()
+    if not systemd.BINARY.exists():
+        needs.lacking("systemd is not installed: apt install systemd")
+    tests = Path(__file__).resolve().parents[2]
+    outcome = kernel_lab.run(
+        [sys.executable, str(Path(__file__).with_name("limits_guest.py"))],
+        timeout=200,
+        cwd=tests,
+        env={"PYTHONPATH": str(tests)},
+    )
+    assert outcome.status == 0, f"{outcome.lab_error}\n{outcome.stdout}\n{outcome.stderr}"
+    assert outcome.stdout.rstrip().endswith("passed")
