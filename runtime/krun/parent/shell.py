@@ -245,7 +245,11 @@ class Shell:
         self._loop.call_later(ALIVE_EVERY_S, self._tick, context)
 
     def _ignored(self, number: int) -> None:
-        log.debug("signal %d does nothing here: krun's parent process takes it", number)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:  # one of the real-time signals between the first and the last
+            name = f"signal {number}"
+        log.debug("%s does nothing here: krun's parent process takes it", name)
 
     # -- beginning and end
 
