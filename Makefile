@@ -8,8 +8,10 @@ STAMP := $(VENV)/.installed
 SECONDS ?= 60
 RELOADS ?= 10000
 PYTEST_ARGS ?=
+EVENTS ?= 1000
+SEED ?= 1
 
-.PHONY: help setup packages lint test quick demo fuzz fuzz-differential soak bench tables wheel clean
+.PHONY: help setup packages lint test quick demo fuzz fuzz-differential soak chaos bench tables wheel clean
 
 help:
 	@echo "make test      set up, then lint and run the whole suite"
@@ -18,6 +20,7 @@ help:
 	@echo "make fuzz SECONDS=60   fuzz lexer, parser, IR loader and advert parser"
 	@echo "make fuzz-differential SECONDS=60   random configurations: keepalived -t against kcc check"
 	@echo "make soak RELOADS=10000   reload a director for an hour and see that it does not grow"
+	@echo "make chaos EVENTS=1000 SEED=1   whatever can happen to a director, judged from outside (root)"
 	@echo "make bench     compare with the installed keepalived, as ratios"
 	@echo "make tables    make the PLY tables anew after a change of lexer or grammar"
 	@echo "make wheel     build the wheel"
@@ -67,6 +70,9 @@ fuzz-differential: setup
 
 soak: setup
 	$(BIN)/python fuzz/soak.py --reloads $(RELOADS)
+
+chaos: setup
+	$(BIN)/python fuzz/chaos.py --events $(EVENTS) --seed $(SEED)
 
 bench: setup
 	$(BIN)/python bench/run.py

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from kernel.chaos import chaos
 from kernel.configs import EVERYTHING, EVERYTHING_TABLE, VRRP, service
 from kernel.world import SERVERS, VIP, Server, World, say
 from lab.capture import Capture
@@ -252,7 +253,7 @@ def stop(program: str) -> None:
 
 
 SCENARIOS: dict[str, Callable[[str], None]] = {
-    function.__name__: function for function in (table, connections, checks, reload, adopt, stop)
+    function.__name__: function for function in (table, connections, checks, reload, adopt, stop, chaos)
 }
 
 

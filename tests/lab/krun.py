@@ -5,7 +5,9 @@ Nothing of the packages is imported here: the laboratory sees what a user sees.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -102,6 +104,20 @@ class Krun:
             return int((self.run_dir / "krun.pid").read_text() or "0")
         except (OSError, ValueError):
             return 0
+
+    def children(self) -> dict[str, int]:
+        """Its processes by name, from the process table: quick, and true also when nobody answers."""
+        found: dict[str, int] = {}
+        parent = self.pid
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    # proc(5): PID (COMM) STATE PPID …
+                    name, _, rest = Path(entry.path, "stat").read_text().partition("(")[2].rpartition(")")
+                    state, ppid = rest.split()[:2]
+                    if int(ppid) == parent and state != "Z" and name.startswith("krun-"):
+                        found[name.removeprefix("krun-")] = int(entry.name)
+        return found
 
     def wait_running(self, timeout: float = 60.0) -> None:
         """Wait until ``krunctl status`` answers, and every child with it."""

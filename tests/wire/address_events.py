@@ -14,6 +14,7 @@ __all__ = ["AddressEvents"]
 # include/uapi/linux/rtnetlink.h, if_addr.h
 RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x10, 0x100
 RTM_NEWADDR, RTM_DELADDR = 20, 21
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 _HEADER, _ADDRESS, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=BBBBI"), struct.Struct("=HH")
 
@@ -31,6 +32,8 @@ class AddressEvents:
             self._socket = socket.socket(
                 socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0
             )
+            # More than any test makes: a storm of addresses on another link is not to hide what happens on this one.
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
             self._socket.bind((0, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
             self._names = dict(socket.if_nameindex())
 

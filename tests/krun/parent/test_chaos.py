@@ -50,9 +50,13 @@ class Story:
             self.runs, self.before = new, self.runs
 
     def fail(self) -> None:
-        child = self.random.choice(("script", "vrrp", "check"))
-        self.world.order(child, self.random.choice(FAILURES))
+        child, order = self.random.choice(("script", "vrrp", "check")), self.random.choice(FAILURES)
+        pid = self.world.process(child)["pid"]
+        self.world.order(child, order)
         self.reload()
+        if order == "commit-then-die":
+            # It dies a moment after its answer: whatever comes next is not to meet that death, which would rightly send it back.
+            wait_for("its death", lambda: self.world.process(child)["pid"] not in (0, pid))
         (self.world.run_dir / f"{child}.do").unlink(missing_ok=True)
 
     def disturb(self) -> None:
@@ -69,7 +73,8 @@ class Story:
         (self.world.run_dir / "check.do").unlink(missing_ok=True)
 
     def undo(self) -> None:
-        assert self._ask("undo")["ok"] == (self.before is not None)
+        answer = self._ask("undo")
+        assert answer["ok"] == (self.before is not None), (answer, self.before)
         if self.before is not None:
             self.runs, self.before = self.before, None
 
