@@ -7,7 +7,8 @@ One file (tmpfs, or a memfd) is mapped by one writer at a time. A header, then c
     cell    length, checksum, number (0: free), when it was last renewed, key, value
 
 Whatever moment the writer is killed at, a reader finds the old or the new value of each key: a new value goes into a free cell, whose
-number is written last, in one aligned store; of two cells with one key the higher number counts. Space is allocated before it is
+number is written last, in one aligned store; of two cells with one key the higher number counts. (The stores are those of a `memoryview` of
+words: `struct.pack_into` clears its place before it writes there, and a process may be killed in between.) Space is allocated before it is
 used (posix_fallocate(3)), so that a full file system is an error here and not a SIGBUS there.
 """
 
@@ -41,13 +42,14 @@ _LIVE = struct.Struct(
     "=QQQQQQ"
 )  # writer's pid, its start, end of the cells, alive (monotonic), alive (boottime), lost
 _AT_LIVE = 64
-_AT_END, _AT_ALIVE, _AT_LOST = _AT_LIVE + 16, _AT_LIVE + 24, _AT_LIVE + 40
 _CELLS = 128
 _CELL = struct.Struct("=IIQQII")  # length, checksum, number, renewed, octets of key and value
-_AT_NUMBER, _AT_RENEWED = 8, 16
+# In words of eight octets, from the beginning of the file or of a cell; the checksum and the sizes are half words.
+_PID, _STARTED, _END, _ALIVE, _ALIVE_BOOTTIME, _LOST = range(_AT_LIVE // 8, _AT_LIVE // 8 + 6)
+_NUMBER, _RENEWED = 1, 2
+_LENGTH_HALF, _CHECKSUM_HALF, _KEY_HALF, _VALUE_HALF = 0, 1, 6, 7
 _UNIT = 32
 _WORD = struct.Struct("=Q")
-_PAIR = struct.Struct("=QQ")
 _SO_NETNS_COOKIE = (
     71  # linux/socket.h, since Linux 5.14: never used twice in a boot, other than an inode number
 )
@@ -195,7 +197,7 @@ class Writer:
         self._full = full
         self._said_full = False
         self._size = os.fstat(fd).st_size
-        self._memory = mmap.mmap(fd, self._size)
+        self._map()
         self._cells: dict[str, tuple[int, int]] = {}
         self._free: dict[int, list[int]] = {}
         self._early: dict[str, int] = {}
@@ -203,7 +205,7 @@ class Writer:
         self._end = _CELLS
         self._lost = 0
         self.left = self._take_over()
-        _PAIR.pack_into(self._memory, _AT_LIVE, os.getpid(), started(os.getpid()))
+        self._words[_PID], self._words[_STARTED] = os.getpid(), started(os.getpid())
 
     def put(self, key: str, value: bytes) -> None:
         """Keep ``value`` under ``key`` in place of an older one. Raises ValueError for more than `MAX_VALUE` octets."""
@@ -216,19 +218,19 @@ class Writer:
         if at < 0:
             self.drop(key)
             self._lost += 1
-            _WORD.pack_into(self._memory, _AT_LOST, self._lost)
+            self._words[_LOST] = self._lost
             return
-        memory = self._memory
-        renewed = (
-            self._early.pop(key, 0) if old is None else _WORD.unpack_from(memory, old[0] + _AT_RENEWED)[0]
-        )
+        words, halves, word, half = self._words, self._halves, at // 8, at // 4
+        renewed = self._early.pop(key, 0) if old is None else words[old[0] // 8 + _RENEWED]
         self._number += 1
         body = name + value
         checksum = _checksum(self._number, len(name), len(value), body)
         # The number comes last: until it is there this cell is free to every reader.
-        _CELL.pack_into(memory, at, length, checksum, 0, renewed, len(name), len(value))
-        memory[at + _CELL.size : at + _CELL.size + len(body)] = body
-        _WORD.pack_into(memory, at + _AT_NUMBER, self._number)
+        halves[half + _CHECKSUM_HALF] = checksum
+        halves[half + _KEY_HALF], halves[half + _VALUE_HALF] = len(name), len(value)
+        words[word + _RENEWED] = renewed
+        self._memory[at + _CELL.size : at + _CELL.size + len(body)] = body
+        words[word + _NUMBER] = self._number
         self._cells[key] = (at, length)
         if old is not None:
             self._release(*old)
@@ -246,11 +248,13 @@ class Writer:
         if at is None:
             self._early[key] = now_us
         else:
-            _WORD.pack_into(self._memory, at[0] + _AT_RENEWED, now_us)
+            self._words[at[0] // 8 + _RENEWED] = now_us
 
     def alive(self, now_us: int) -> None:
         """The loop turns."""
-        _PAIR.pack_into(self._memory, _AT_ALIVE, now_us, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
+        # In this order: whoever dies in between seems to have slept for less, not more.
+        self._words[_ALIVE_BOOTTIME] = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+        self._words[_ALIVE] = now_us
 
     def _take_over(self) -> Left:
         """Index the cells that are there, and free those that are superseded or damaged."""
@@ -292,7 +296,7 @@ class Writer:
                     left.renewed[key] = max(0, renewed - slept)
             at += length
         self._end = at
-        _WORD.pack_into(data, _AT_END, at)
+        self._words[_END] = at
         return left
 
     def _sound(self, at: int, checksum: int, number: int, key_size: int, value_size: int) -> bool:
@@ -312,9 +316,10 @@ class Writer:
         at = self._end
         if at + length > self._size and not self._grow(at + length):
             return -1
-        _CELL.pack_into(self._memory, at, length, 0, 0, 0, 0, 0)
+        self._words[at // 8 + _NUMBER] = 0
+        self._halves[at // 4 + _LENGTH_HALF] = length  # for good: cells are used again, and never cut
         self._end = at + length
-        _WORD.pack_into(self._memory, _AT_END, self._end)
+        self._words[_END] = self._end
         return at
 
     def _grow(self, size: int) -> bool:
@@ -323,18 +328,24 @@ class Writer:
             if size > LIMIT:
                 raise OSError(f"more than {LIMIT:,} octets")
             os.posix_fallocate(self._fd, 0, size)
-            larger = mmap.mmap(self._fd, size)
         except OSError as error:
             if not self._said_full:
                 self._said_full = True
                 self._full(error.strerror or str(error))
             return False
+        self._words.release()
+        self._halves.release()
         self._memory.close()
-        self._memory, self._size = larger, size
+        self._size = size
+        self._map()
         return True
 
+    def _map(self) -> None:
+        self._memory = mmap.mmap(self._fd, self._size)
+        self._words, self._halves = memoryview(self._memory).cast("Q"), memoryview(self._memory).cast("I")
+
     def _release(self, at: int, length: int) -> None:
-        _WORD.pack_into(self._memory, at + _AT_NUMBER, 0)
+        self._words[at // 8 + _NUMBER] = 0
         self._free.setdefault(length, []).append(at)
 
 

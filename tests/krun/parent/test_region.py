@@ -80,7 +80,7 @@ def test_whenever_the_writer_is_killed_old_or_new_is_there() -> None:
     fd = memory()
     chance = random.Random(4)
     before = 0
-    for _ in range(40):
+    for _ in range(80):
         pid = os.fork()
         if pid == 0:
             one, n = writer(fd), before
