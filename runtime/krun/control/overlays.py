@@ -10,7 +10,6 @@ Pure: times, who asked, and the configuration come from the caller.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -117,6 +116,8 @@ def find_virtual(config: Config, service: str) -> VirtualServer:
 
 
 def _near(wanted: str, names: Sequence[str]) -> str:
+    import difflib  # only for whoever mistypes
+
     near = difflib.get_close_matches(wanted, names, NAMED, 0.6)
     if near:
         return f"; near it: {_list(near)}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 import struct
 import subprocess
 from collections.abc import Collection, Sequence
@@ -208,6 +207,8 @@ def _find_family(sock: NetlinkSocket) -> int:
 
 def _load_module() -> None:
     """Ask modprobe, which says nothing: what counts is whether the family is there afterwards."""
+    import shutil
+
     program = shutil.which("modprobe") or shutil.which("modprobe", path="/usr/sbin:/sbin")
     if program is None:
         return

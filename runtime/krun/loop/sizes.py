@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import types
+from collections import Counter
 from collections.abc import Container
 
 MOST_OBJECTS = 2000
@@ -25,29 +26,32 @@ _ELSEWHERE = (
 
 
 def octets(thing: object, borders: Container[int] = ()) -> int:
-    """An estimate for ``thing``. ``borders``: ids of objects that are accounted for elsewhere, and not gone into. Shared strings and numbers are counted
-    wherever they are met."""
-    total = 0
+    """An estimate for ``thing``. ``borders``: ids of objects that are accounted for elsewhere, and not gone into."""
+    return sum(sys.getsizeof(one) for one in _reached(thing, borders))
+
+
+def _reached(thing: object, borders: Container[int]) -> list[object]:
+    """``thing`` and what it leads to, the nearest first, `MOST_OBJECTS` at most."""
     seen = {id(thing)}
-    waiting = [thing]
-    while waiting:
-        one = waiting.pop()
-        total += sys.getsizeof(one)
+    found = [thing]
+    for one in found:
         for inner in gc.get_referents(one):
             number = id(inner)
             if number in seen or number in borders or isinstance(inner, _ELSEWHERE):
                 continue
-            if len(seen) >= MOST_OBJECTS:
-                return total
+            if len(found) >= MOST_OBJECTS:
+                return found
             seen.add(number)
-            waiting.append(inner)
-    return total
+            found.append(inner)
+    return found
 
 
-def estimate(things: list[object], borders: Container[int]) -> int:
-    """For all of ``things``, by a sample spread over them."""
-    if len(things) <= SAMPLE:
-        return sum(octets(thing, borders) for thing in things)
-    step = len(things) / SAMPLE
-    chosen = [things[int(n * step)] for n in range(SAMPLE)]
-    return sum(octets(thing, borders) for thing in chosen) * len(things) // SAMPLE
+def estimate(things: list[object], borders: set[int]) -> int:
+    """For all of ``things``, by a sample spread over them. What two of the sample lead to (what all checkers share, say) is nobody's own."""
+    if not things:
+        return 0
+    step = max(1.0, len(things) / SAMPLE)
+    chosen = [things[int(n * step)] for n in range(min(len(things), SAMPLE))]
+    met = Counter(id(one) for thing in chosen for one in _reached(thing, borders))
+    shared = borders | {number for number, count in met.items() if count > 1}
+    return sum(octets(thing, shared) for thing in chosen) * len(things) // len(chosen)

@@ -8,7 +8,7 @@ and what returns then is the IR before *that* reload. There is one level of undo
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -478,7 +478,7 @@ def _blinded(old: Document, new: Document) -> Message:
     from kir.blind import blind
     from kir.shelf import whole
 
-    key = secrets.token_bytes(32)  # forgotten with this call
+    key = os.urandom(32)  # forgotten with this call
     return {
         side: msgspec.Raw(msgspec.json.encode(blind(whole(document.config), key)))
         for side, document in (("old", old), ("new", new))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
 from typing import Protocol
 
@@ -95,7 +95,7 @@ class Watchdog:
             self._next()
             return
         self._round += 1
-        nonce = secrets.token_hex(8)
+        nonce = os.urandom(8).hex()
         number = self._round
         evidence = self._witness()
 

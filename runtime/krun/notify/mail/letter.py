@@ -7,8 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from email.header import Header
-from email.utils import format_datetime, formataddr
 
 from kir.release import __version__
 from krun.notify.mail.addresses import Mailbox, printable
@@ -19,6 +17,12 @@ SUBJECT_LIMIT = 500
 BODY_LIMIT = 16 * 1024
 LINE_LIMIT = 900
 """Longer lines go encoded: RFC 5322 section 2.1.1 allows 998 octets."""
+
+
+def prepare() -> None:
+    """Read what writing letters needs: when mail is configured, so that it takes no time when there is something to tell."""
+    import email.header
+    import email.utils  # noqa: F401
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ def render(alert: Alert, sender: Mailbox, recipients: Sequence[Mailbox], zone: t
 
     ``zone``: of the date; None: the host's own.
     """
+    from email.utils import format_datetime
+
     moment = datetime.fromtimestamp(alert.at).astimezone(zone)
     host = re.sub(r"[^A-Za-z0-9.-]", "-", alert.host) or "localhost"
     body, encoding, charset = _body(alert.body)
@@ -69,6 +75,8 @@ def _body(text: str) -> tuple[str, str, str]:
 
 def _encoded(text: str, header: str) -> str:
     """RFC 2047 where ``text`` is beyond ASCII; folded."""
+    from email.header import Header
+
     # Lone surrogates (from odd octets in a configuration) have no UTF-8.
     text = text.encode("utf-8", "replace").decode()
     charset = "us-ascii" if text.isascii() else "utf-8"
@@ -79,6 +87,8 @@ def _written(one: Mailbox) -> str:
     if not one.name:
         return one.address
     if one.name.isascii():
+        from email.utils import formataddr
+
         quoted = formataddr((one.name, "x@x")).removesuffix(" <x@x>")
         return f"{quoted} <{one.address}>"
     return f"{_encoded(one.name, 'To')} <{one.address}>"

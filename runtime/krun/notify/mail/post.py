@@ -22,7 +22,7 @@ from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
 from krun.notify.mail import lookup, smtp
 from krun.notify.mail.addresses import Mailbox, mailbox, own_sender, printable
-from krun.notify.mail.letter import Alert, render
+from krun.notify.mail.letter import Alert, prepare, render
 from krun.notify.mail.session import Envelope, Outcome, Refusal
 from krun.notify.mail.transfer import Transfer
 from krun.notify.mail.waiting import AT_ONCE, LIMIT, Queue, Waiting
@@ -102,6 +102,7 @@ class PostOffice:
             self._queue.forget("mail is not configured any more")
             return
         self._settings = settings
+        prepare()
         if before is None or before.smtp_server != server:
             self._numeric = lookup.numeric(server.host)
             self._addresses = [server.host] if self._numeric else []
