@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import resource
+import logging
 from collections import deque
 from collections.abc import Callable
 
+from kir.model import Config
+from krun.loop.descriptors import OWN, Budget, of_checks, provide
 from krun.loop.limited import LimitedLog
 
-RESERVED_FILES = 128
-"""Descriptors that probes leave to the rest of the process."""
+
+def sockets(config: Config, log: logging.Logger, before: Budget | None = None) -> Budget:
+    """See that all checks of ``config`` may have a socket at once, and say so where they may not. ``before``: what was said last.
+
+    Of the budget the probes have all but `krun.loop.descriptors.OWN`.
+    """
+    budget = provide(of_checks(config))
+    if budget.short and budget != before:
+        log.warning("%s", budget.words(f"{room(budget)} checks run at a time, the others wait their turn"))
+    return budget
 
 
-def file_limit() -> int:
-    """Raise the soft limit of open files to the hard one; returns how many sockets probes may hold at once."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            soft = hard
-        except (OSError, ValueError):
-            pass  # a container may forbid it; then the soft limit holds
-    if soft == resource.RLIM_INFINITY:
-        soft = 1 << 20
-    return max(soft - RESERVED_FILES, 16)
+def room(budget: Budget) -> int:
+    """How many sockets probes may hold at once."""
+    return max(budget.limit - OWN, 16)
 
 
 class Slots:
@@ -70,4 +71,4 @@ class Slots:
         return True
 
 
-__all__ = ["LimitedLog", "Slots", "file_limit"]
+__all__ = ["LimitedLog", "Slots", "room", "sockets"]

@@ -18,7 +18,7 @@ from krun.check.consequences import QUORUM, Consequences, PromiseKeeper
 from krun.check.draining import Draining
 from krun.check.general import set_timeouts
 from krun.check.hand import Hand
-from krun.check.limit import LimitedLog, Slots, file_limit
+from krun.check.limit import LimitedLog, Slots, room, sockets
 from krun.check.memo import Memo
 from krun.check.notices import Notices, words_of
 from krun.check.outlook import outlook
@@ -101,7 +101,8 @@ class CheckChild:
             self._scripts = self._client = ScriptClient(self._context.run_dir, loop)
         self._grid = Grid(loop, clock=self._clock)
         self._poller = Poller(loop)
-        self._slots = Slots(file_limit())
+        self._budget = sockets(self._config, log)
+        self._slots = Slots(room(self._budget))
         self._workshop = Workshop(
             Environment(self._poller, self._grid, self._clock),
             self._scripts,
@@ -361,6 +362,7 @@ class CheckChild:
         self._follows.withdraw(taken.withdrawn)
         self._letters.follow(self._config)
         self._notices.follow(self._config)
+        self._loop.call_soon(self._count_sockets)
         self._name_programs()
         self._follows.tell(taken.news)
         for virtual, items in taken.news:
@@ -385,6 +387,11 @@ class CheckChild:
     def _plan(self, draft: Draft, pools: Mapping[int, Pool | None]) -> list[IpvsOperation]:
         return steps(draft, pools, self._table.entries, self._draining.drains, self._context.drain_us)
 
+    def _count_sockets(self) -> None:
+        """After a reload: see that its checks may have their sockets."""
+        self._budget = sockets(self._config, log, self._budget)
+        self._slots.limit = room(self._budget)
+
     # State.
 
     def status(self) -> dict[str, Any]:
@@ -407,6 +414,7 @@ class CheckChild:
                 "under_way": self._slots.held,
                 "waiting": self._slots.waiting,
                 "limit": self._slots.limit,
+                "descriptors": self._budget._asdict(),
                 "log_lines_left_out": self._log.left_out,
             },
         }

@@ -28,15 +28,10 @@ _NO_LOG.disabled = True
 
 
 def replay(section: Section) -> Iterator[Moment]:
-    """All of ``section``, in order. Raises `ReplayError`."""
+    """All of ``section``, in order. Raises `ReplayError`, and for a broken file whatever that leads to."""
     player = Player(section)
-    for number, part in enumerate(section.parts):
-        try:
-            yield from player.part(part)
-        except (msgspec.MsgspecError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise ReplayError(
-                f"{section.name}, part {number + 1} of {len(section.parts)}: {type(error).__name__}: {error}"
-            ) from None
+    for part in section.parts:
+        yield from player.part(part)
 
 
 class _Quiet:
@@ -152,6 +147,7 @@ class Player:
             moment.decided = self._reload(what)
         elif kind == "overlays":
             moment.decided = self._overlays(what)
+            moment.steady = not moment.decided
         else:
             moment.decided = self._feed(moment, self._runners[what[0]], kind, what)
         moment.decided = [decisions.plain(d) for d in moment.decided]

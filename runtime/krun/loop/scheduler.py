@@ -35,9 +35,9 @@ LATE_EVERY_US = 10_000_000
 
 
 class Urgent(Protocol):
-    """What goes before everything else: adverts."""
+    """What goes before everything else: adverts. ``nested``: in the middle of something; then it must be adverts and nothing else."""
 
-    def __call__(self) -> None: ...
+    def __call__(self, nested: bool, /) -> None: ...
 
 
 class Scheduler:
@@ -70,6 +70,7 @@ class Scheduler:
         self._cpu_mark = cpu()
         self._wait_until = NEVER
         self._urgent_ns = NEVER
+        self._nested_ns = NEVER
         self._urgent: Urgent | None = None
         self._told: list[Callable[[Pause], None]] = []
         self._doing = ""
@@ -80,11 +81,12 @@ class Scheduler:
 
     # -- what the process asks for
 
-    def urgent_by(self, at_us: int | None, urgent: Urgent) -> None:
-        """Call ``urgent`` at ``at_us``: out of the wait, after the callback that is running then, or when it breathes. None: not at all.
-        It is called once, and asks anew."""
+    def urgent_by(self, at_us: int | None, urgent: Urgent, nested_us: int | None = None) -> None:
+        """Call ``urgent`` at ``at_us``: out of the wait, or after the callback that is running then; from ``nested_us`` on also when that
+        breathes. None: not at all. It is called once, and asks anew."""
         self._urgent = urgent
         self._urgent_ns = NEVER if at_us is None else at_us * 1000
+        self._nested_ns = NEVER if nested_us is None else nested_us * 1000
 
     def on_pause(self, told: Callable[[Pause], None]) -> None:
         """``told`` hears of a pause before anything else happens after it."""
@@ -96,10 +98,11 @@ class Scheduler:
 
     def breathe(self) -> None:
         """Between two pieces of long work: let go what is urgent."""
-        now = self._clock()
-        if now >= self._urgent_ns:
+        if self._clock() >= self._nested_ns:
+            self._nested_ns = NEVER
             self._breathed = True
-            self._let_go()
+            if self._urgent is not None:
+                self._urgent(True)
 
     def advert_left(self, late_us: int, interval_us: int, subject: str) -> None:
         """An advert of ``subject`` left ``late_us`` after its time."""
@@ -183,9 +186,9 @@ class Scheduler:
     # -- inside
 
     def _let_go(self) -> None:
-        urgent, self._urgent_ns = self._urgent, NEVER
-        if urgent is not None:
-            urgent()
+        self._urgent_ns = self._nested_ns = NEVER
+        if self._urgent is not None:
+            self._urgent(False)
 
     def _finished(self, callback: Callable[..., Any] | None) -> None:
         """``callback`` has ended; None: what is urgent has."""
@@ -264,8 +267,8 @@ class Borrowed(Scheduler):
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
 
-    def urgent_by(self, at_us: int | None, urgent: Urgent) -> None:
-        super().urgent_by(at_us, urgent)
+    def urgent_by(self, at_us: int | None, urgent: Urgent, nested_us: int | None = None) -> None:
+        super().urgent_by(at_us, urgent, nested_us)
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if at_us is None else self._loop.call_at(at_us / 1e6, self._due)

@@ -18,6 +18,7 @@ from krun.control.framing import Message
 from krun.control.server import listen
 from krun.control.stream import Stream
 from krun.loop.books import Books, Entry
+from krun.loop.descriptors import of_scripts, provide
 from krun.notify import accounts, family, limits
 from krun.notify.client import SOCKET_NAME, ScriptResult, ScriptRun
 from krun.notify.fifo import Pipes
@@ -104,6 +105,9 @@ class ScriptChild:
         self._loop = loop
         limits.apply()
         self._pipes.follow(self._config.global_defs, self._secure, loop)
+        budget = provide(of_scripts(self._places.at_once))
+        if budget.short:
+            log.warning("%s", budget.words("some of so many scripts at once cannot be started"))
         self._listener = listen(self._context.run_dir / SOCKET_NAME)
         loop.add_reader(self._listener.fileno(), self._acceptable)
 

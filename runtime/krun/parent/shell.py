@@ -28,6 +28,7 @@ from krun.control.events import Ring, after, remember
 from krun.control.framing import Message
 from krun.control.server import Answer, ControlServer
 from krun.kernel.door import KernelUnavailable
+from krun.loop import descriptors
 from krun.loop.books import Books, Entry
 from krun.loop.clock import now_us
 from krun.loop.memory import trim
@@ -124,6 +125,8 @@ def _settle(context: ChildContext, birth: Birth) -> Own:
     own.adopt(context.config)
     for problem in own.problems:
         log.warning("%s", problem)
+    if context.name in ("vrrp", "check"):  # what scripts inherit stays what the administrator gave krun
+        descriptors.open_up()
     try:
         privileges.drop(context.name, privileges.keeps(context.name, context.config), libc)
     except OSError as error:

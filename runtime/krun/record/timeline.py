@@ -38,12 +38,12 @@ class Chosen:
     def __call__(self, moment: Moment, at: float) -> bool:
         if not self.since <= at <= self.until:
             return False
-        if self.subject is None or moment.kind in _FOR_ALL:
+        if self.subject is None or (moment.process, moment.kind) in _FOR_ALL:
             return True
-        return self.subject in moment.about or any(self.subject in name for name in moment.about)
+        return self.subject in moment.about
 
 
-_FOR_ALL = ("start", "reload", "stop")
+_FOR_ALL = {("vrrp", "start"), ("vrrp", "stop"), ("vrrp", "reload"), ("check", "reload")}
 
 
 def lines(moments: Iterable[tuple[Moment, float]], chosen: Chosen) -> Iterator[Shown]:
@@ -67,7 +67,7 @@ def lines(moments: Iterable[tuple[Moment, float]], chosen: Chosen) -> Iterator[S
 
 def _counted(key: tuple[str, str, str], count: int, last: float) -> Iterator[Shown]:
     process, subject, text = key
-    if text in _UNTOLD or text.endswith("is asked"):
+    if count == 1 or text in _UNTOLD or text.endswith("is asked"):
         return
     name = f"({subject}) " if subject else ""
     yield Shown(last, process, f"{name}{text}: {count:,} more, changing nothing", "quiet")

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from krun.vrrp.instance import Instance
 
 
 class Alarms:
-    """A backup's timer is moved by every advert; here it costs nothing until the old time comes: an entry that is too early wakes
-    an instance that finds nothing to do and is armed anew."""
+    """``wake`` says when an instance wants to be woken. A backup's timer is moved by every advert; here it costs nothing until the old time
+    comes: an entry that is too early wakes an instance that finds nothing to do and is armed anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, wake: Callable[[Instance], int | None]) -> None:
+        self._wake = wake
         self._heap: list[tuple[int, int, Instance]] = []
+        self._armed: dict[Instance, int] = {}
         self._sequence = 0
 
     def arm(self, instance: Instance) -> None:
         """See that the instance is woken in time."""
-        wake = instance.wake
-        if wake is None or (instance.armed is not None and instance.armed <= wake):
+        wake = self._wake(instance)
+        armed = self._armed.get(instance)
+        if wake is None or (armed is not None and armed <= wake):
             return
-        instance.armed = wake
-        self._sequence += 1
-        heapq.heappush(self._heap, (wake, self._sequence, instance))
+        self.arm_at(instance, wake)
 
     def next(self) -> int | None:
         """The earliest time at which somebody is to be woken."""
@@ -31,25 +32,29 @@ class Alarms:
 
     def due(self, now: int) -> Iterator[Instance]:
         """Those whose time has come, one after the other; whoever is woken must be armed again."""
-        heap = self._heap
+        heap, armed = self._heap, self._armed
         while heap and heap[0][0] <= now:
             at, _, instance = heapq.heappop(heap)
-            if instance.armed == at:  # else it was armed anew meanwhile
-                instance.armed = None
+            if armed.get(instance) == at:  # else it was armed anew meanwhile
+                del armed[instance]
                 yield instance
+
+    def forget(self, instance: Instance) -> None:
+        """It wakes no more."""
+        self._armed.pop(instance, None)
 
     def armed(self) -> list[tuple[str, int]]:
         """Who is to be woken when, in the order of `due`."""
-        return [(i.name, at) for at, _, i in sorted(self._heap, key=lambda e: e[:2]) if i.armed == at]
+        armed = self._armed
+        return [(i.name, at) for at, _, i in sorted(self._heap, key=lambda e: e[:2]) if armed.get(i) == at]
 
     def arm_at(self, instance: Instance, at: int) -> None:
         """See that the instance is woken at ``at``, whatever it wants."""
-        instance.armed = at
+        self._armed[instance] = at
         self._sequence += 1
         heapq.heappush(self._heap, (at, self._sequence, instance))
 
     def clear(self) -> None:
         """Forget all."""
-        for _, _, instance in self._heap:
-            instance.armed = None
+        self._armed.clear()
         self._heap.clear()

@@ -10,6 +10,7 @@ from krun.vrrp.events import (
     GroupCommand,
     Log,
     PriorityChanged,
+    Slept,
     Tick,
     WantMaster,
 )
@@ -25,6 +26,14 @@ def tick(settings: Settings, state: State, event: Tick, now: int) -> tuple[State
     if settings.grouped:
         return replace(state, wanted=True, deadline=now + down_us(settings, state)), (WantMaster(),)
     return become_master(settings, state, now)
+
+
+def slept(settings: Settings, state: State, event: Slept, now: int) -> tuple[State, Actions]:
+    """Our own: in the time asleep nobody was listened to, so it says nothing about the master: what was left of Master_Down_Timer is left."""
+    if state.deadline is None:
+        return state, ()
+    latest = max(now, state.not_before) + down_us(settings, state)
+    return replace(state, deadline=min(state.deadline + event.us - event.unseen_us, latest)), ()
 
 
 def advert(settings: Settings, state: State, event: AdvertReceived, now: int) -> tuple[State, Actions]:

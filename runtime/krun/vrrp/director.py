@@ -1,6 +1,6 @@
 """All virtual routers of a director as one pure machine: packets, links, addresses and time in, effects out.
 
-What is known is in `krun.vrrp.surroundings`, what is wanted done in `krun.vrrp.outbox`; here the one follows from the other. Nothing
+What is known is in `krun.vrrp.surroundings`, what follows from what in `krun.vrrp.steps`, what is wanted done in `krun.vrrp.outbox`. Nothing
 opens a socket, reads a clock or writes a log: `krun.vrrp.process` runs it against a kernel, a simulator against a virtual one. Every
 method that takes ``now`` (microseconds) returns the effects to carry out, in order.
 """
@@ -8,43 +8,34 @@ method that takes ``now`` (microseconds) returns the effects to carry out, in or
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from kir.model import Config
 from kir.state import AddressKey, AddressTable
 from krun.loop.books import Books, Entry
 from krun.vrrp import events, tracking
-from krun.vrrp.alarms import Alarms
 from krun.vrrp.book import STATIC
 from krun.vrrp.drift import Drift
-from krun.vrrp.effects import Effect, Remember, Rewire, TellOutside
+from krun.vrrp.effects import Effect, Remember, Rewire, TellOutside, Transmit
 from krun.vrrp.endpoint import Endpoint
 from krun.vrrp.instance import Instance
-from krun.vrrp.intake import Intake
 from krun.vrrp.machine import Role, step
-from krun.vrrp.outbox import Outbox
-from krun.vrrp.promises import TRACKER_PREFIX, Inheritance, role_promise, tracker_promise
+from krun.vrrp.outbox import transmission
+from krun.vrrp.promises import TRACKER_PREFIX, Inheritance, tracker_promise
 from krun.vrrp.routing import Sight
-from krun.vrrp.state import State
-from krun.vrrp.surroundings import Surroundings
-from krun.vrrp.sync import Group, common_role, may_become_master
+from krun.vrrp.steps import Steps
+
+_ADVERT_DUE = events.AdvertDue()
 
 
-class Director(Surroundings):
+class Director(Steps):
     """The composite. ``config``: what to run. Call `start` once, after the surroundings (`seen_link`, `seen_source`) are known."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.started = False
         self.not_before = 0
-        self.outbox = Outbox()
-        self.ledger = self.outbox.ledger
-        self.routing = self.outbox.routing
-        self.drift = Drift(self, self.outbox)
         self.begun = False
-        self.alarms = Alarms()
-        self.intake = Intake(self.outbox.say)
-        self.intake.log_unknown_vrids = config.global_defs.log_unknown_vrids
+        self.drift = Drift(self, self.outbox)
 
     # -- life
 
@@ -123,6 +114,7 @@ class Director(Surroundings):
         self.routing.release(STATIC, (), ())
         self.release_addresses()
         self.alarms.clear()
+        self.adverts.clear()
         return self.take()
 
     # -- packets
@@ -140,10 +132,43 @@ class Director(Surroundings):
 
     def next_deadline(self) -> int | None:
         """When `tick` has something to do; it may turn out to be nothing."""
-        return self.alarms.next()
+        advert, other = self.adverts.next(), self.alarms.next()
+        return other if advert is None or (other is not None and other < advert) else advert
+
+    def next_advert(self) -> int | None:
+        """When `advertise` has something to do."""
+        return self.adverts.next()
+
+    def other_due(self, now: int) -> bool:
+        """Whether `tick` has something to do beside adverts."""
+        at = self.alarms.next()
+        return at is not None and at <= now
+
+    def advertise(self, now: int) -> list[Transmit]:
+        """The adverts that are due, and nothing else: this may come in the middle of anything (`breathe`). Who was silent for too long is
+        left to `tick`."""
+        adverts: list[Transmit] = []
+        for instance in self.adverts.due(now):
+            before = instance.state
+            after, actions = step(instance.settings, before, _ADVERT_DUE, now)
+            due = before.advert_at
+            if actions and due is not None:
+                instance.state = after
+                advert = transmission(instance, after.speaks)
+                if advert is not None:
+                    adverts.append(advert)
+                self.advert_left(now - due, instance)
+            elif due is not None and due <= now:
+                self.alarms.arm_at(instance, due)
+                continue
+            self.adverts.arm(instance)
+        return adverts
 
     def tick(self, now: int) -> list[Effect]:
         """Do all that is due."""
+        for instance in self.adverts.due(now):
+            self.feed(instance, events.Tick(), now)
+            self.adverts.arm(instance)
         for instance in self.alarms.due(now):
             held = instance.primary
             if held.at is not None and now >= held.at:
@@ -152,7 +177,17 @@ class Director(Surroundings):
             wake = instance.state.wake
             if wake is not None and wake <= now:
                 self.feed(instance, events.Tick(), now)
-            self.alarms.arm(instance)
+            self.arm(instance)
+            self.breathe()
+        return self.take()
+
+    def slept(self, us: int, unseen_us: int, now: int) -> list[Effect]:
+        """Nothing ran here for ``us`` microseconds, of which the clock did not count ``unseen_us``. Before anything else is told."""
+        event = events.Slept(us, unseen_us)
+        self.hold_back()
+        for instance in self.instances.values():
+            self.feed(instance, event, now)
+        self.release_addresses()
         return self.take()
 
     # -- surroundings
@@ -172,7 +207,7 @@ class Director(Surroundings):
                     up_delay_us=config.interface_up_delay_us,
                     down_delay_us=config.interface_down_delay_us,
                 )
-                self.alarms.arm(instance)
+                self.arm(instance)
         self.reconsider(self.instances.values(), now)
         return self.take()
 
@@ -275,14 +310,6 @@ class Director(Surroundings):
         yield Entry("book", "rules", self.routing.rules)
         yield Entry("configuration", "that the director runs", self.config)
 
-    @property
-    def has_pipes(self) -> bool:
-        """Whether there is a pipe for what happens here."""
-        settings = self.config.global_defs
-        return settings.notify_fifo is not None or settings.vrrp_notify_fifo is not None
-
-    # -- inside
-
     def standing(self) -> list[TellOutside]:
         """What the outside should have been told of everybody: instances, then groups."""
         instances = [
@@ -291,192 +318,3 @@ class Director(Surroundings):
         ]
         groups = [TellOutside("GROUP", g.name, g.role.name, 0, g.config.notify) for g in self.groups.values()]
         return instances + groups
-
-    def take(self) -> list[Effect]:
-        """All effects since the last call."""
-        return self.outbox.take()
-
-    def emit(self, effect: Effect) -> None:
-        """One more effect."""
-        self.outbox.emit(effect)
-
-    def say(self, level: int, subject: str, text: str, kind: str = "vrrp", **data: str | int | None) -> None:
-        """A line for the log, and an event of that ``kind``."""
-        self.outbox.say(level, subject, text, kind, **data)
-
-    def hold_back(self) -> None:
-        """From here to `release_addresses` all address changes are one transaction."""
-        self.outbox.hold_back()
-
-    def release_addresses(self) -> None:
-        """The transaction is complete."""
-        self.outbox.release_addresses()
-
-    def feed(self, instance: Instance, event: events.Event, now: int) -> None:
-        before = instance.state
-        after, actions = step(instance.settings, before, event, now)
-        if after is before and not actions:
-            return
-        instance.state = after
-        if before.role is not after.role or before.master != after.master:
-            instance.said.clear()
-        for action in actions:
-            if type(action) is events.Log and before.role is not after.role and action.once is None:
-                self._say_state(instance, before.role, after, action)
-            else:
-                self._act(instance, action, now)
-        self.alarms.arm(instance)
-        if before.role is not after.role:
-            self._role_changed(instance, before.role, now)
-
-    def _say_state(self, instance: Instance, before: Role, after: State, said: events.Log) -> None:
-        # Whoever was master still remembers itself as the one that it followed.
-        others = after.master if after.master != after.source else None
-        self.say(
-            said.level,
-            instance.name,
-            said.text,
-            "vrrp.state",
-            before=before.name,
-            state=after.role.name,
-            priority=after.speaks,
-            master=after.source if after.role is Role.MASTER else others,
-        )
-
-    def _act(self, instance: Instance, action: events.Action, now: int) -> None:
-        kind = type(action)
-        if kind is events.SendAdvert:
-            self.outbox.transmit(instance, action.priority)  # type: ignore[attr-defined]
-            return
-        match action:
-            case events.AddVips():
-                self.outbox.take_all(instance)
-            case events.RemoveVips():
-                self.outbox.release_all(instance)
-            case events.Announce(rounds=rounds, targets=targets):
-                held = tuple((a.device, a.address) for a in instance.addresses)
-                if targets is not None:
-                    some = frozenset(targets)
-                    held = tuple(target for target in held if target in some)
-                self.outbox.announce(instance, held, rounds)
-            case events.AnnounceSource():
-                if instance.state.source is not None:
-                    self.outbox.announce(instance, ((instance.config.interface, instance.state.source),), 1)
-            case events.DropAnnouncements():
-                self.outbox.forget_announcements(instance.name)
-            case events.Notify(word=word):
-                config = instance.config
-                if (
-                    word == "MASTER_RX_LOWER_PRI"
-                    and config.notify.master_rx_lower_pri is None
-                    and not self.has_pipes
-                ):
-                    return
-                self.outbox.tell("INSTANCE", config.name, word, instance.state.speaks, config.notify)
-            case events.Count(name=name):
-                instance.counters.count(name)
-            case events.Log(level=level, text=text, once=once):
-                if once is None:
-                    self.say(level, instance.name, text)
-                else:
-                    self.intake.once(instance, level, text, once)
-            case events.WantMaster():
-                self._wants_master(instance, now)
-            case events.LowerHeard():
-                group = self.group_with(instance)
-                for mate in self.members(group) if group is not None else ():
-                    if mate is not instance:
-                        self.feed(mate, events.AnnounceAgain(), now)
-
-    def route(self) -> None:
-        routes: dict[Endpoint, dict[int, Instance]] = {}
-        for instance in self.instances.values():
-            at = instance.endpoint
-            known = instance.config.interface in self.links and instance.name not in self.broken
-            if at is not None and known:
-                routes.setdefault(at, {})[instance.config.vrid] = instance
-        if routes.keys() != self.intake.routes.keys():
-            self.outbox.emit(Rewire())
-        self.intake.routes = routes
-
-    # -- tracking and groups
-
-    def reconsider(self, instances: Iterable[Instance], now: int, always: Collection[str] = ()) -> None:
-        """Tracked objects changed: who has another priority, who falls, who may come back.
-
-        ``always``: names of instances whose group changed, which are looked at in any case.
-        """
-        if not self.started:
-            return
-        touched: dict[str, Instance] = {}
-        for instance in tuple(instances):
-            verdict = self.judge(instance)
-            if verdict != instance.verdict or instance.name in always:
-                instance.verdict = verdict
-                touched[instance.name] = instance
-                group = self.group_with(instance)
-                for mate in self.members(group) if group is not None else ():
-                    touched[mate.name] = mate
-        if touched:
-            self.route()
-        groups: dict[str, Group] = {}
-        for instance in touched.values():
-            verdict, state = instance.verdict, instance.state
-            if verdict.priority != state.priority:
-                self.feed(instance, events.PriorityChanged(verdict.priority), now)
-                if instance.config.notify_priority_changes and self.has_pipes:
-                    word = f"{'MASTER' if instance.state.role is Role.MASTER else 'BACKUP'}_PRIORITY"
-                    config = instance.config
-                    self.outbox.tell("INSTANCE", config.name, word, instance.state.speaks, config.notify)
-            faults = verdict.faults | self.group_faults(instance)
-            if faults != state.faults or verdict.pending != state.pending:
-                self.feed(instance, events.FaultsChanged(faults, verdict.pending), now)
-            if instance.config.sync_group in self.groups:
-                groups[instance.config.sync_group] = self.groups[instance.config.sync_group]
-        for group in groups.values():
-            self.settle(group)
-
-    def _wants_master(self, instance: Instance, now: int) -> None:
-        group = self.group_with(instance)
-        members = self.members(group) if group is not None else [instance]
-        if group is not None:
-            states = {member.name: member.state for member in members}
-            if not may_become_master(group, instance.name, states):
-                return
-            previous, group.role = group.role, Role.MASTER
-        for member in members:
-            self.feed(member, events.GroupCommand("MASTER"), now)
-        if group is not None and previous is not Role.MASTER:
-            self.say(logging.INFO, group.name, "sync group enters MASTER state", "vrrp.group", state="MASTER")
-            self.tell_group(group, "MASTER")
-
-    def _role_changed(self, instance: Instance, before: Role, now: int) -> None:
-        role, config = instance.state.role, instance.config
-        if role is Role.STOPPED:
-            self.outbox.emit(Remember(config.name, None))
-        elif role is Role.MASTER or before is Role.MASTER:
-            self.outbox.emit(Remember(config.name, role_promise(config, role.name, instance.state.since)))
-        group = self.group_with(instance)
-        if group is not None and before is Role.MASTER and role is Role.BACKUP and group.role is Role.MASTER:
-            group.role = Role.BACKUP
-            for member in self.members(group):
-                self.feed(member, events.GroupCommand("BACKUP"), now)
-            self.say(logging.INFO, group.name, "sync group enters BACKUP state", "vrrp.group", state="BACKUP")
-            self.tell_group(group, "BACKUP")
-
-    def settle(self, group: Group) -> None:
-        """The group's role as its members stand, told if it is another one."""
-        role = common_role([member.state for member in self.members(group)])
-        if role is not group.role:
-            group.role = role
-            self.say(
-                logging.INFO,
-                group.name,
-                f"sync group enters {role.name} state",
-                "vrrp.group",
-                state=role.name,
-            )
-            self.tell_group(group, role.name)
-
-    def tell_group(self, group: Group, word: str) -> None:
-        self.outbox.tell("GROUP", group.name, word, 0, group.config.notify)

@@ -37,6 +37,17 @@ class Tick(Event, frozen=True):
     """Time has passed: do what is due."""
 
 
+class AdvertDue(Event, frozen=True):
+    """Of what is due nothing but an advert: this may come in the middle of something else."""
+
+
+class Slept(Event, frozen=True):
+    """Nothing ran here for ``us`` microseconds; ``unseen_us`` of them the clock did not count (the machine was suspended)."""
+
+    us: int
+    unseen_us: int = 0
+
+
 class AdvertReceived(Event, frozen=True):
     """An advert that passed all checks. ``interval_us`` is what it says; ``source`` is whose it is, ``packed`` as octets."""
 

@@ -66,7 +66,6 @@ class Instance:
         self.verdict = Verdict(config.priority)
         self.primary = Debounced(None)
         self.said: set[str] = set()
-        self.armed: int | None = None
         self.flaps: list[int] = []
         self.old_checksum = False
         self.heard: Heard | None = None
@@ -102,9 +101,14 @@ class Instance:
         return endpoint(self.config, self.state.source)
 
     @property
+    def advert_at(self) -> int | None:
+        """When its next advert is due."""
+        return self.state.advert_at
+
+    @property
     def wake(self) -> int | None:
-        """When it wants to be woken: by its machine, or because its interface has been in another state for long enough."""
-        machine, link = self.state.wake, self.primary.at
+        """When it wants to be woken for anything else: by its machine, or because its interface has been in another state for long enough."""
+        machine, link = self.state.other_at, self.primary.at
         return link if machine is None or (link is not None and link < machine) else machine
 
     @property

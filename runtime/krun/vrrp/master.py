@@ -8,6 +8,7 @@ from krun.vrrp.events import (
     Action,
     AddressesLost,
     AddVips,
+    AdvertDue,
     AdvertReceived,
     Announce,
     AnnounceAgain,
@@ -17,34 +18,42 @@ from krun.vrrp.events import (
     LowerHeard,
     Notify,
     SendAdvert,
+    Slept,
     Tick,
 )
-from krun.vrrp.moves import down_us, leave, yield_to
+from krun.vrrp.moves import down_us, leave, silence_us, step_back, yield_to
 from krun.vrrp.state import Actions, Role, Settings, State, replace
 from krun.vrrp.timers import OWNER_PRIORITY, skew_us
 
 
+def advert_due(settings: Settings, state: State, event: AdvertDue, now: int) -> tuple[State, Actions]:
+    """Adver_Timer. Who was silent for too long says nothing here: `tick` has the consequences."""
+    due = state.deadline
+    if due is None or now < due or silence_us(settings, state, now) is not None:
+        return state, ()
+    # the grid stays where it is: no drift, unless a whole interval was slept through
+    following = due + settings.config.advert_int_us
+    if following <= now:
+        following = now + settings.config.advert_int_us
+    return replace(state, deadline=following, spoke_at=now), (SendAdvert(state.speaks),)
+
+
+def slept(settings: Settings, state: State, event: Slept, now: int) -> tuple[State, Actions]:
+    """Our own: before anything else is said or heard, see whether a peer may be master by now."""
+    silence = silence_us(settings, state, now, event.unseen_us)
+    return (state, ()) if silence is None else step_back(settings, state, silence, now)
+
+
 def tick(settings: Settings, state: State, event: Tick, now: int) -> tuple[State, Actions]:
     """Adver_Timer, and the announcements that are due."""
-    config, garp = settings.config, settings.config.garp
+    garp = settings.config.garp
     actions: list[Action] = []
     if state.deadline is not None and now >= state.deadline:
-        interval = config.advert_int_us
-        if config.timer_expired_backup is not None and config.nopreempt:
-            fastest = (config.down_timer_adverts - 1) * interval
-            fastest += skew_us(config.version, config.timer_expired_backup, interval)
-            if now - state.deadline > fastest:
-                late = (now - state.deadline) / 1e6
-                why = Log(
-                    logging.WARNING, f"Entering BACKUP STATE: {late:.3f} s late, a peer may be master by now"
-                )
-                return leave(state, now, Role.BACKUP, now + down_us(settings, state), why)
-        # the grid stays where it is: no drift, unless a whole interval was slept through
-        following = state.deadline + interval
-        if following <= now:
-            following = now + interval
-        state = replace(state, deadline=following)
-        actions.append(SendAdvert(state.speaks))
+        silence = silence_us(settings, state, now)
+        if silence is not None:
+            return step_back(settings, state, silence, now)
+        state, sent = advert_due(settings, state, AdvertDue(), now)
+        actions += sent
     if state.garp_second_at is not None and now >= state.garp_second_at:
         state = replace(state, garp_second_at=None)
         actions.append(Announce(garp.repeat))
@@ -73,7 +82,8 @@ def advert(settings: Settings, state: State, event: AdvertReceived, now: int) ->
     priority = state.speaks
     if event.priority == 0:
         # another master leaves: assert ourselves, start the interval anew
-        return replace(state, deadline=now + settings.config.advert_int_us), (SendAdvert(priority),)
+        again = replace(state, deadline=now + settings.config.advert_int_us, spoke_at=now)
+        return again, (SendAdvert(priority),)
     if event.priority > priority or (event.priority == priority and event.packed > state.packed):
         return yield_to(settings, state, event, now)
     if event.priority == priority and event.packed == state.packed:
@@ -149,7 +159,8 @@ def config_changed(settings: Settings, state: State, event: ConfigChanged, now: 
     actions: list[Action] = []
     if config.advert_int_us != old.advert_int_us:
         # A peer counts with the interval that it last heard: let it hear the new one now.
-        state = replace(state, interval_us=config.advert_int_us, deadline=now + config.advert_int_us)
+        following = now + config.advert_int_us
+        state = replace(state, interval_us=config.advert_int_us, deadline=following, spoke_at=now)
         actions.append(SendAdvert(state.speaks))
     actions.append(AddVips())
     if event.added and garp.repeat:

@@ -17,12 +17,33 @@ from krun.vrrp.events import (
     SendAdvert,
 )
 from krun.vrrp.state import Actions, Role, Settings, State, replace
-from krun.vrrp.timers import master_down_us
+from krun.vrrp.timers import master_down_us, shortest_master_down_us
 
 
 def down_us(settings: Settings, state: State) -> int:
     """Master_Down_Interval as things stand."""
     return master_down_us(settings.config, state.speaks, state.interval_us)
+
+
+def silence_us(settings: Settings, state: State, now: int, unseen_us: int = 0) -> int | None:
+    """For how long a master has said nothing, if that is so long that a peer may be master by now; else None.
+
+    keepalived looks at this only with ``timer_expired_backup``, and only where ``nopreempt`` is set.
+    """
+    config = settings.config
+    if state.spoke_at is None or (config.unicast and not config.peers):
+        return None
+    silence = now - state.spoke_at + unseen_us
+    return silence if silence >= shortest_master_down_us(config) else None
+
+
+def step_back(settings: Settings, state: State, silence: int, now: int) -> tuple[State, Actions]:
+    """No longer master without a word, after too long a silence: first listen, for one Master_Down_Interval."""
+    why = Log(
+        logging.WARNING,
+        f"Entering BACKUP STATE: silent for {silence / 1e6:.1f} s, a peer may be master by now; listening first",
+    )
+    return leave(state, now, Role.BACKUP, now + down_us(settings, state), why)
 
 
 def entering(word: str, faults: frozenset[str] = frozenset()) -> Log:
@@ -76,6 +97,7 @@ def become_master(settings: Settings, state: State, now: int) -> tuple[State, Ac
         garp_lower_at=None,
         conflict_at=None,
         conflict_heard=False,
+        spoke_at=now,
     )
     actions: list[Action] = [
         SendAdvert(state.speaks),

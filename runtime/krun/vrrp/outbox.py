@@ -22,6 +22,18 @@ from krun.vrrp.ledger import Ledger
 from krun.vrrp.routing import Routing
 
 
+def transmission(instance: Instance, priority: int) -> Transmit | None:
+    """An advert of the instance, counted; None where it cannot say anything."""
+    at = instance.endpoint
+    datagrams = instance.adverts(priority)
+    if at is None or not datagrams:
+        return None
+    instance.counters.advert_sent += 1
+    if priority == 0:
+        instance.counters.pri_zero_sent += 1
+    return Transmit(instance.name, at, datagrams, priority == 0)
+
+
 class Outbox:
     """``ledger``: the addresses that are taken and released; ``routing``: the routes and rules."""
 
@@ -45,15 +57,10 @@ class Outbox:
         self._effects.append(Say(level, subject, text, kind, data))
 
     def transmit(self, instance: Instance, priority: int) -> None:
-        """An advert of the instance leaves."""
-        at = instance.endpoint
-        datagrams = instance.adverts(priority)
-        if at is None or not datagrams:
-            return
-        instance.counters.advert_sent += 1
-        if priority == 0:
-            instance.counters.pri_zero_sent += 1
-        self._effects.append(Transmit(instance.name, at, datagrams, priority == 0))
+        """An advert of the instance leaves, in its turn."""
+        effect = transmission(instance, priority)
+        if effect is not None:
+            self._effects.append(effect)
 
     # -- addresses, and what comes after them
 
@@ -132,4 +139,4 @@ class Outbox:
         (self._effects if self._held_back is None else self._held_back).append(effect)
 
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "transmission"]

@@ -6,7 +6,7 @@ Inputs are recorded before they are acted on, so that the one that breaks a proc
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -31,6 +31,8 @@ from krun.vrrp.effects import Effect, Transmit
 from krun.vrrp.endpoint import Endpoint
 from krun.vrrp.promises import Inheritance
 from krun.vrrp.routing import Sight
+
+Wanted = TypeVar("Wanted", bound=Effect)
 
 RELOAD_WORTH = 8
 """A reload keeps a whole configuration in memory: as many of them as this fill the ring."""
@@ -63,7 +65,9 @@ INPUTS: dict[str, Any] = {
     "begin": tuple[list[AddressKey], Seen | None],
     "start": tuple[list[AddressKey], SeenInheritance | None, int],
     "receive": tuple[Endpoint, bytes, str, str, int],
+    "advertise": tuple[()],
     "tick": tuple[()],
+    "slept": tuple[int, int],
     "link": tuple[str, bool | None],
     "source": tuple[str, str | None],
     "socket": tuple[Endpoint, str | None],
@@ -94,6 +98,8 @@ class RecordedDirector(Director):
         self.digest = digest
         self.ring = Ring(limit, self._snapshot, (config, digest, None))
         self._nested = False
+        self._breathing = False
+        self._meanwhile: list[tuple[int, list[Transmit]]] = []
 
     def books(self) -> Books:
         yield from super().books()
@@ -108,14 +114,19 @@ class RecordedDirector(Director):
         self.ring.breathe()
         self.ring.once(now, (kind, *what))
 
-    def _decided(self, now: int, effects: list[Effect]) -> list[Effect]:
+    def _decided(self, now: int, effects: list[Wanted]) -> list[Wanted]:
         ring = self.ring
         for effect in effects:
-            if type(effect) is Transmit:
+            if isinstance(effect, Transmit):
                 # An instance builds an advert once and sends it again and again: the entry keeps the built one alive.
                 ring.again(now, id(effect.datagrams), (OUTPUT, effect))
             else:
                 ring.once(now, (OUTPUT, effect))
+        if self._meanwhile:
+            meanwhile, self._meanwhile = self._meanwhile, []
+            for then, adverts in meanwhile:
+                ring.again(then, "advertise", ("advertise",))
+                self._decided(then, adverts)
         return effects
 
     # -- what is told often
@@ -128,14 +139,30 @@ class RecordedDirector(Director):
         entry = ("receive", at, pdu, source, destination, ttl)
         ring.again(now, entry, entry)
         effects = super().receive(at, pdu, source, destination, ttl, now)
-        return self._decided(now, effects) if effects else effects
+        return self._decided(now, effects) if effects or self._meanwhile else effects
+
+    def advertise(self, now: int) -> list[Transmit]:
+        if self._breathing:
+            # In the middle of another input, whose decisions come first: in a recording one is done when the next begins.
+            effects = super().advertise(now)
+            if effects:
+                self._meanwhile.append((now, effects))
+            return effects
+        self.ring.breathe()
+        self.ring.again(now, "advertise", ("advertise",))
+        return self._decided(now, super().advertise(now))
+
+    def breathe(self) -> None:
+        self._breathing = True
+        super().breathe()
+        self._breathing = False
 
     def tick(self, now: int) -> list[Effect]:
         ring = self.ring
         ring.breathe()
         ring.again(now, "tick", ("tick",))
         effects = super().tick(now)
-        return self._decided(now, effects) if effects else effects
+        return self._decided(now, effects) if effects or self._meanwhile else effects
 
     # -- what is rare
 
@@ -193,6 +220,10 @@ class RecordedDirector(Director):
     def socket(self, at: Endpoint, problem: str | None, now: int) -> list[Effect]:
         self._told(now, "socket", at, problem)
         return self._decided(now, super().socket(at, problem, now))
+
+    def slept(self, us: int, unseen_us: int, now: int) -> list[Effect]:
+        self._told(now, "slept", us, unseen_us)
+        return self._decided(now, super().slept(us, unseen_us, now))
 
     def script_ended(self, name: str, success: bool, now: int) -> list[Effect]:
         ring = self.ring
@@ -345,7 +376,9 @@ _AGAIN: dict[str, Again] = {
     "begin": _begin,
     "start": _start,
     "receive": _called("receive"),
+    "advertise": lambda d, _what, now: [*d.advertise(now)],
     "tick": lambda d, _what, now: d.tick(now),
+    "slept": _called("slept"),
     "link": _called("link"),
     "source": _called("source"),
     "socket": _called("socket"),

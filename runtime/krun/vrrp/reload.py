@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -62,6 +62,13 @@ class ReloadPlan:
         return {name: count for name, count in counts.items() if count}
 
 
+Breathe = Callable[[], None]
+
+
+def _go_on() -> None:
+    """Nobody waits."""
+
+
 def changed_fields(old: msgspec.Struct, new: msgspec.Struct) -> tuple[str, ...]:
     """The fields in which two structs of one type differ."""
     if old == new:
@@ -69,7 +76,9 @@ def changed_fields(old: msgspec.Struct, new: msgspec.Struct) -> tuple[str, ...]:
     return tuple(name for name in new.__struct_fields__ if getattr(old, name) != getattr(new, name))
 
 
-def problems(config: Config, known: Mapping[str, VrrpInstance] | None = None) -> dict[str, str]:
+def problems(
+    config: Config, known: Mapping[str, VrrpInstance] | None = None, breathe: Breathe = _go_on
+) -> dict[str, str]:
     """What cannot be run, by instance: adverts that cannot be built, a VRID that is taken. ``known``: instances that run; where one
     is the same its adverts are not built again, since a reload must not keep the others from sending theirs.
     """
@@ -77,6 +86,7 @@ def problems(config: Config, known: Mapping[str, VrrpInstance] | None = None) ->
     found: dict[str, str] = {}
     seen: dict[tuple[object, ...], str] = {}
     for instance in config.vrrp_instances:
+        breathe()
         if known.get(instance.name) != instance and (trouble := _unbuildable(instance)):
             found[instance.name] = trouble
         wire = wire_identity(instance)
@@ -101,10 +111,13 @@ def _unbuildable(instance: VrrpInstance) -> str:
     return ""
 
 
-def plan_reload(old: Config, new: Config, broken: Collection[str] = ()) -> ReloadPlan:
-    """Compare two configurations. ``broken``: names of ``old`` that do not run. Raises ValueError where the new one cannot be run."""
+def plan_reload(
+    old: Config, new: Config, broken: Collection[str] = (), breathe: Breathe = _go_on
+) -> ReloadPlan:
+    """Compare two configurations. ``broken``: names of ``old`` that do not run. ``breathe`` is called between two pieces of the work.
+    Raises ValueError where the new one cannot be run."""
     known = {config.name: config for config in old.vrrp_instances if config.name not in broken}
-    for name, problem in problems(new, known).items():
+    for name, problem in problems(new, known, breathe).items():
         raise ValueError(f"vrrp_instance {name}: {problem}")
     plan = ReloadPlan(new)
     wires = {config.name: wire_identity(config) for config in new.vrrp_instances}
@@ -123,6 +136,7 @@ def plan_reload(old: Config, new: Config, broken: Collection[str] = ()) -> Reloa
         if before is None:
             fresh.append(config.name)
             continue
+        breathe()
         matched.add(before.name)
         plan.kept[config.name] = before.name
         fields = changed_fields(before, config)
@@ -191,6 +205,7 @@ def reconfigure(
     old_instances = director.instances
     for name in (*plan.stopped, *plan.restarted):
         director.feed(old_instances[name], events.Shutdown(deleted=name in plan.stopped), now)
+        director.breathe()
     _trackers(director, plan)
     director.config = new
     director.follow(new)
@@ -202,12 +217,14 @@ def reconfigure(
     for index, config in enumerate(new.vrrp_instances):
         kept = plan.kept.get(config.name)
         instances[config.name] = old_instances[kept] if kept is not None else Instance(config, index)
-    director.alarms.clear()  # whoever stays is armed anew below
+    for name in (*plan.stopped, *plan.restarted):
+        director.disarm(old_instances[name])
     director.instances = instances
     _groups(director, new)
     _rename(director, plan)
     for name, fields in plan.updated.items():
         _update(director, instances[name], configs[name], fields, now)
+        director.breathe()
     fresh = [instances[name] for name in (*plan.restarted, *plan.started)]
     come = [i for i in instances.values() if i.state.role in (Role.INIT, Role.MASTER)]
     director.drift.adopt((a for instance in come for a in instance.addresses), present)
@@ -220,7 +237,7 @@ def reconfigure(
     director.reconsider(instances.values(), now, always=regrouped)
     _agree(director, regrouped, now)
     for instance in instances.values():
-        director.alarms.arm(instance)
+        director.arm(instance)
     for group in director.groups.values():
         director.settle(group)
     director.release_addresses()

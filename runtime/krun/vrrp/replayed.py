@@ -23,15 +23,10 @@ _NO_MASKS = NoMasks()
 
 
 def replay(section: Section) -> Iterator[Moment]:
-    """All of ``section``, in order. Raises `ReplayError`."""
+    """All of ``section``, in order. Raises `ReplayError`, and for a broken file whatever that leads to."""
     player = _Player(section)
-    for number, part in enumerate(section.parts):
-        try:
-            yield from player.part(number, part)
-        except (msgspec.MsgspecError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise ReplayError(
-                f"{section.name}, part {number + 1} of {len(section.parts)}: {type(error).__name__}: {error}"
-            ) from None
+    for part in section.parts:
+        yield from player.part(part)
 
 
 class _Player:
@@ -48,7 +43,7 @@ class _Player:
             known = self._configs[number] = self._section.config(number)
         return known
 
-    def part(self, number: int, part: LoadedPart) -> Iterator[Moment]:
+    def part(self, part: LoadedPart) -> Iterator[Moment]:
         if self._director is None or self._astray:
             # Where a decision differed, everything after it may: the next part begins with what was really so.
             self._director = Director(self._config(part.config))
@@ -88,13 +83,15 @@ class _Player:
         decided = [decisions.vrrp(type(e).__name__, decisions.plain(e), _NO_MASKS) for e in effects]
         moment = Moment(at, "vrrp", kind, "", "", what, decided, then)
         _describe(moment, director, effects)
-        if kind in ("receive", "tick"):
+        if kind in ("receive", "tick", "advertise"):
             key = (kind, moment.text, [d for d in decided if d["do"] != "Transmit"], _farewell(decided))
             before = self._steady.get(f"{kind} {moment.subject}")
-            moment.steady = not moment.said and (kind == "tick" or before == key)
+            moment.steady = not moment.said and (kind in ("tick", "advertise") or before == key)
             self._steady[f"{kind} {moment.subject}"] = key
         elif kind in ("addresses_done", "routing_done"):
             moment.steady = not what[0]
+        elif kind in ("known", "begin", "put_back", "routing_seen"):
+            moment.steady = not decided
         if moment.differs:
             self._astray = True
             moment.steady = False
@@ -138,7 +135,7 @@ def _describe(moment: Moment, director: Director, effects: list[Effect]) -> None
     elif kind == "script_ended":
         moment.subject, moment.text = what[0], f"script {'succeeded' if what[1] else 'failed'}"
     elif kind == "start":
-        moment.text = f"start{_heritage(what[1])}"
+        moment.text = f"starts{_heritage(what[1])}"
     elif kind == "reload":
         moment.text = "reload"
     elif kind in ("addresses_done", "routing_done"):
@@ -159,6 +156,8 @@ def _describe(moment: Moment, director: Director, effects: list[Effect]) -> None
     if kind in ("link", "socket", "address_gone"):
         device = what[0] if kind == "link" else what[0].device
         about |= {i.name for i in director.instances.values() if i.config.interface == device}
+    if kind == "tick" and len(about) == 1:
+        (moment.subject,) = about
     moment.about = frozenset(about)
 
 

@@ -115,6 +115,7 @@ class Saved(msgspec.Struct, frozen=True):
     shown: list[tuple[RouteKey, Route]]
     unknown: list[tuple[str, int, int]]
     armed: list[tuple[str, int]]
+    adverts: list[tuple[str, int]] = []
 
 
 def save(director: Director) -> Saved:
@@ -139,6 +140,7 @@ def save(director: Director) -> Saved:
         shown=list(director.drift.shown.items()),
         unknown=[(at, vrid, count) for (at, vrid), count in director.intake.unknown.items()],
         armed=director.alarms.armed(),
+        adverts=director.adverts.armed(),
     )
 
 
@@ -200,6 +202,11 @@ def restore(director: Director, saved: Saved) -> None:
     for name, at in saved.armed:
         if name in director.instances:
             director.alarms.arm_at(director.instances[name], at)
+    for name, at in saved.adverts:
+        if name in director.instances:
+            director.adverts.arm_at(director.instances[name], at)
+    for instance in director.instances.values():
+        director.adverts.arm(instance)
     director.route()
     director.take()  # which sockets are needed is no news
 

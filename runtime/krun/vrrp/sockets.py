@@ -15,6 +15,9 @@ log = logging.getLogger("krun.vrrp")
 PACKETS_AT_ONCE = 512
 """How many packets are read from one socket before the loop gets its turn again; the rest is still there then."""
 
+DRAINS = 64
+"""How often so many, where all is to be read: a flood must not keep us for ever."""
+
 Received = Callable[[Endpoint, bytes, str, str, int], None]
 
 
@@ -95,20 +98,29 @@ class Sockets:
         if sock is not None:
             self._readable(at, sock)
 
-    def _readable(self, at: Endpoint, sock: AdvertSocket) -> None:
+    def drain(self) -> None:
+        """Read all that came in, of every socket."""
+        for at, sock in list(self._open.items()):
+            for _ in range(DRAINS):
+                if self._open.get(at) is not sock or not self._readable(at, sock):
+                    break
+
+    def _readable(self, at: Endpoint, sock: AdvertSocket) -> bool:
+        """Whether there may be more."""
         receive, received = sock.receive, self._received
         for _ in range(PACKETS_AT_ONCE):
             try:
                 packet = receive()
             except OSError as error:
                 log.warning("%s: cannot receive: %s", at, error.strerror or error)
-                return
+                return False
             if packet is None:
-                return
+                return False
             pdu, source, destination, ttl = packet
             received(at, pdu, source, destination, ttl)
             if self._open.get(at) is not sock:
-                return  # the packet led to its closing
+                return False  # the packet led to its closing
+        return True
 
     def _close(self, at: Endpoint) -> None:
         sock = self._open.pop(at)

@@ -39,7 +39,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     ``deadline``: Adver_Timer of a master, Master_Down_Timer of a backup. ``interval_us``: Master_Adver_Interval, learned in
     version 3. ``master`` and ``master_priority``: whose adverts we follow. ``preempt_at``: until then lower-priority adverts are
     respected (``preempt_delay``). ``since``: since when in this role. ``garp_added``: second
-    announcements that are due for addresses which a reload added. ``demoted``: an owner that gave way to another owner.
+    announcements that are due for addresses which a reload added. ``demoted``: an owner that gave way to another owner. ``spoke_at``: when
+    our last advert left.
     """
 
     role: Role = Role.INIT
@@ -63,6 +64,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     conflict_at: int | None = None
     conflict_heard: bool = False
     demoted: bool = False
+    spoke_at: int | None = None
 
     @property
     def speaks(self) -> int:
@@ -70,13 +72,25 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         return self.priority - 1 if self.demoted else self.priority
 
     @property
-    def wake(self) -> int | None:
-        """When the next `Tick` is due."""
+    def advert_at(self) -> int | None:
+        """When the next advert is due (`krun.vrrp.events.AdvertDue`, or `Tick`)."""
+        return self.deadline if self.role is Role.MASTER else None
+
+    @property
+    def other_at(self) -> int | None:
+        """When a `Tick` is due for anything else."""
         at = self.deadline
         if self.role is Role.MASTER:
+            at = None
             for other in (self.garp_second_at, self.garp_refresh_at, self.garp_lower_at, self.conflict_at):
                 if other is not None and (at is None or other < at):
                     at = other
             if self.garp_added and (at is None or self.garp_added[0][0] < at):
                 at = self.garp_added[0][0]
         return at
+
+    @property
+    def wake(self) -> int | None:
+        """When the next `Tick` is due."""
+        advert, other = self.advert_at, self.other_at
+        return other if advert is None or (other is not None and other < advert) else advert

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from krun.vrrp.book import STATIC, Book
@@ -13,17 +13,20 @@ from krun.vrrp.instance import Instance
 from krun.vrrp.machine import Role
 
 
-def document(director: Director, now_us: int) -> dict[str, Any]:
+def document(director: Director, now_us: int, breathe: Callable[[], object] = lambda: None) -> dict[str, Any]:
     """``vrrp``, ``sync_groups``, ``trackers`` and ``static`` as they are at ``now_us``; times are seconds since the epoch.
 
-    An address, route or rule is ``present`` when the kernel has it; ``problem`` says why it is not where it should be.
+    ``breathe`` is called between two instances. An address, route or rule is ``present`` when the kernel has it; ``problem`` says why it is not where it should be.
     """
     offset = time.time() - now_us / 1e6
-    return {
-        "vrrp": [
+    instances = []
+    for instance in director.instances.values():
+        breathe()
+        instances.append(
             _instance(director, instance, offset) | explanation(director, instance, now_us, offset)
-            for instance in director.instances.values()
-        ],
+        )
+    return {
+        "vrrp": instances,
         "sync_groups": [
             {"name": group.name, "state": group.role.name, "members": list(group.config.members)}
             for group in director.groups.values()

@@ -188,9 +188,10 @@ def test_names_are_bounded() -> None:
 def test_what_is_urgent_goes_first_and_between() -> None:
     bench, order = Bench(), []
 
-    def urgent() -> None:
-        order.append("urgent")
-        bench.scheduler.urgent_by(bench.clock.now // 1000 + 30_000, urgent)
+    def urgent(nested: bool) -> None:
+        order.append("nested" if nested else "urgent")
+        at = bench.clock.now // 1000 + 30_000
+        bench.scheduler.urgent_by(at, urgent, at)
 
     def long() -> None:
         for _ in range(10):
@@ -207,11 +208,11 @@ def test_what_is_urgent_goes_first_and_between() -> None:
     assert order[1:] == [
         "piece",
         "piece",
-        "urgent",
+        "nested",
         *["piece"] * 3,
-        "urgent",
+        "nested",
         *["piece"] * 3,
-        "urgent",
+        "nested",
         "piece",
         "piece",
     ]
@@ -230,7 +231,7 @@ def test_long_work_that_lets_adverts_go_is_no_warning(
         bench.clock.work(100)
         bench.scheduler.breathe()
 
-    bench.scheduler.urgent_by(bench.clock.now // 1000, lambda: None)
+    bench.scheduler.urgent_by(None, lambda _nested: None, bench.clock.now // 1000)
     bench.scheduler.turn(long)
     (record,) = caplog.records
     assert record.levelno == logging.INFO and "adverts left meanwhile" in record.getMessage()
@@ -296,7 +297,7 @@ def test_a_machine_that_was_suspended(events: Events) -> None:
 def test_a_pause_is_told_before_what_is_urgent() -> None:
     bench, order = Bench(), []
     bench.scheduler.on_pause(lambda _pause: order.append("pause"))
-    bench.scheduler.urgent_by(bench.clock.now // 1000 + 5_000, lambda: order.append("urgent"))
+    bench.scheduler.urgent_by(bench.clock.now // 1000 + 5_000, lambda _nested: order.append("urgent"))
     bench.wait(1.0, 2_000)
     assert order == ["pause", "urgent"]
 
@@ -457,7 +458,7 @@ def test_the_loop_wakes_for_what_is_urgent_without_a_timer() -> None:
         began = time.monotonic_ns() // 1000
         done = asyncio.get_running_loop().create_future()
 
-        def urgent() -> None:
+        def urgent(_nested: bool) -> None:
             at.append(time.monotonic_ns() // 1000 - began)
             if len(at) < 3:
                 scheduler.urgent_by(began + 10_000 * (len(at) + 1), urgent)
@@ -499,7 +500,7 @@ def test_another_loop_gets_a_timer_for_what_is_urgent() -> None:
         loop = asyncio.get_running_loop()
         scheduler, done = scheduler_of(loop), loop.create_future()
         assert isinstance(scheduler, Borrowed)
-        scheduler.urgent_by(time.monotonic_ns() // 1000 + 5_000, lambda: done.set_result(None))
+        scheduler.urgent_by(time.monotonic_ns() // 1000 + 5_000, lambda _nested: done.set_result(None))
         await asyncio.wait_for(done, 5)
 
     asyncio.run(story())

@@ -269,11 +269,89 @@ def test_advertises_on_a_grid_without_drift() -> None:
         assert one.state.deadline == first + n * S
 
 
-def test_no_burst_after_a_long_sleep() -> None:
+def test_no_burst_after_a_short_sleep() -> None:
     one = master(garp=QUIET)
-    one.now += 10 * S
+    one.now += 3 * S
     assert kinds(one.feed(e.Tick())) == ["SendAdvert"]
     assert one.left == S
+
+
+@pytest.mark.parametrize(("version", "silent"), [(2, 3_003_906), (3, 3_003_906)])
+def test_who_was_silent_for_too_long_listens_before_it_speaks(version: int, silent: int) -> None:
+    """As long as the quickest peer's Master_Down_Interval (priority 255) after the last advert, to the microsecond."""
+    one = master(version=version, garp=QUIET)
+    spoke = one.now
+    one.now = spoke + silent - 1
+    assert one.feed(e.AdvertDue()) == (e.SendAdvert(100),)
+    one.now += silent
+    assert one.feed(e.AdvertDue()) == (), "what may come in the middle of something else has no consequences"
+    assert one.state.role is Role.MASTER
+    assert kinds(one.feed(e.Tick())) == ["DropAnnouncements", "RemoveVips", "Notify"]
+    assert (one.state.role, one.left) == (Role.BACKUP, 3_609_375)
+    one.expire()
+    assert one.state.role is Role.MASTER, "nobody else was there"
+
+
+def test_a_pause_is_judged_before_anything_is_said() -> None:
+    one = master(garp=QUIET)
+    one.now += 3_000_000
+    assert one.feed(e.Slept(2_900_000)) == ()
+    assert one.state.role is Role.MASTER
+    one.now += 10_000
+    said = one.feed(e.Slept(3_010_000))
+    assert kinds(said) == ["DropAnnouncements", "RemoveVips", "Notify"] and one.state.role is Role.BACKUP
+    assert one.feed(e.Slept(3_010_000)) == ()
+
+
+def test_a_suspended_machine_was_silent_although_its_clock_stood_still() -> None:
+    one = master(garp=QUIET)
+    one.now += 100_000
+    one.feed(e.Slept(2_800_000, unseen_us=2_800_000))
+    assert one.state.role is Role.MASTER
+    one.feed(e.Slept(2_910_000, unseen_us=2_910_000))
+    assert one.state.role is Role.BACKUP
+
+
+def test_an_owner_that_slept_listens_too_and_is_master_again() -> None:
+    one = master(priority=255, initial_state="MASTER", garp=QUIET)
+    one.now += 20 * S
+    one.feed(e.Slept(20 * S))
+    assert one.state.role is Role.BACKUP
+    assert one.hear(200) and one.state.role is Role.BACKUP, "whoever took over is lower"
+    one.expire()
+    assert one.state.role is Role.MASTER
+
+
+def test_nobody_to_make_room_for() -> None:
+    """Unicast without a peer: nobody can have taken over."""
+    one = master(unicast=True, peers=(), garp=QUIET)
+    one.now += 20 * S
+    assert one.feed(e.Slept(20 * S)) == () and one.state.role is Role.MASTER
+    assert kinds(one.feed(e.Tick())) == ["SendAdvert"]
+
+
+def test_a_backup_does_not_count_the_time_asleep() -> None:
+    one = Router(router())
+    one.start()
+    one.hear(200)
+    down = one.left
+    one.now += 2 * S
+    left = one.left
+    one.now += 5 * S
+    assert one.feed(e.Slept(5 * S)) == ()
+    assert one.left == left, "what was left when it fell asleep"
+    one.feed(e.Slept(60 * S, unseen_us=60 * S))
+    assert one.left == left, "the clock did not count it"
+    one.feed(e.Slept(60 * S))
+    assert one.left == down, "never more than a whole interval"
+
+
+def test_answering_counts_as_speaking() -> None:
+    one = master(garp=QUIET)
+    one.now += 900_000
+    one.hear(0)
+    one.now += 3_000_000
+    assert one.feed(e.Slept(3 * S)) == () and one.state.role is Role.MASTER
 
 
 def test_phase_shortens_the_first_interval_only() -> None:
@@ -288,7 +366,7 @@ def test_phase_shortens_the_first_interval_only() -> None:
 
 def test_timer_expired_backup_steps_back_when_a_peer_must_be_master() -> None:
     one = master(nopreempt=True, timer_expired_backup=150)
-    one.now += 4 * S
+    one.now += 3_420_000
     assert "RemoveVips" in kinds(one.feed(e.Tick()))
     assert one.state.role is Role.BACKUP
 

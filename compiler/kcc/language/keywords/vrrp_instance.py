@@ -104,7 +104,7 @@ _STATE = (
         Optional(UINT(1, 254), 254),
         RUN,
         "off",
-        "Late by this many adverts, a master goes back to backup.",
+        "Late for so long that a backup of this priority may have taken over, a master with `nopreempt` goes back to backup. krun does so always.",
         since="2.4.3",
     ),
     leaf(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import heapq
 import json
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from krun.record.file import Recording, Section
+    from krun.record.file import Recording
     from krun.record.moments import Moment
     from krun.record.timeline import Chosen
 
@@ -87,17 +86,12 @@ class Player:
 
     def moments(self) -> Iterator[tuple[Moment, float]]:
         """Those of all processes, by their time. Raises `krun.record.moments.ReplayError`."""
-        tracks = [self._track(section) for section in self.recording.sections]
-        for moment, at in heapq.merge(*tracks, key=lambda pair: pair[1]):
+        from krun.record.machines import moments
+
+        for moment, at in moments(self.recording):
             self.count += 1
             self.different += moment.differs
             yield moment, at
-
-    def _track(self, section: Section) -> Iterator[tuple[Moment, float]]:
-        from krun.record.machines import replayer
-
-        for moment in replayer(section.name)(section):
-            yield moment, moment.at / 1e6 + section.offset_s
 
     def summary(self, out: object) -> None:
         """The last lines."""

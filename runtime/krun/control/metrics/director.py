@@ -139,4 +139,6 @@ def _checks(check: dict[str, Any]) -> Iterator[Family]:
     active.add(load.get("under_way"))
     waiting = Family("krun_checks_waiting", "gauge", "Checks that wait for a socket")
     waiting.add(load.get("waiting"))
-    yield from (drift, repairs, left, writes, refused, services, active, waiting)
+    room = Family("krun_checks_limit", "gauge", "Checks that may hold a socket at once")
+    room.add(load.get("limit"))
+    yield from (drift, repairs, left, writes, refused, services, active, waiting, room)
