@@ -34,7 +34,7 @@ from krun.loop.clock import now_us
 from krun.loop.memory import trim
 from krun.loop.scheduler import Scheduler
 from krun.loop.turns import Loop
-from krun.parent import alive, handover, privileges, promises
+from krun.parent import alive, blackbox, handover, privileges, promises
 from krun.parent.accounting import Accounting
 from krun.parent.child import Child
 from krun.parent.context import ChildContext
@@ -155,6 +155,14 @@ def _recall(context: ChildContext) -> None:
         context.keeper = promises.PromiseWriter(context.region)
         left = context.keeper.left
         context.promises, context.renewed, context.promised_at_us = left.values, left.renewed, left.alive_us
+
+
+def _let_go() -> None:
+    """In a fork of a child that writes something down and ends: it is nobody's child, listens nowhere and hears no signal of ours."""
+    for number in _HANDLED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.set_wakeup_fd(-1)
+    close_all_but((0, 1, 2))
 
 
 def close_all_but(keep: Iterable[int]) -> None:
@@ -322,7 +330,7 @@ class Shell:
     def _unexpected(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if isinstance(error, Exception):
-            say(error)
+            self._broke(error)
             self._end(1)
         else:
             log.warning("event loop: %s", context.get("message", "?"))
@@ -337,6 +345,10 @@ class Shell:
             yield from self._server.books()
         if self._child is not None and self._starting is not None and self._starting.done():
             yield from self._child.books()
+
+    def _broke(self, error: BaseException) -> None:
+        say(error)
+        blackbox.save(self._child, self._context, error, _let_go)
 
     # -- requests
 
@@ -447,7 +459,7 @@ class Shell:
             result = child.commit()
         except Exception as error:  # noqa: BLE001 - said in one line
             # Half applied: the successor reads the kernel and brings the rest about.
-            say(error)
+            self._broke(error)
             answer({"ok": False, "error": f"{type(error).__name__}: {error}"})
             self._end(1)
             return

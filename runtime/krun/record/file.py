@@ -48,7 +48,7 @@ class RecordError(Exception):
 
 
 class Header(msgspec.Struct, kw_only=True):
-    """The first line. ``secrets``: ``masked`` or ``real``."""
+    """The first line. ``secrets``: ``masked`` or ``real``. ``crash``: the error that ended the process which wrote it."""
 
     krun_record: int
     release: str
@@ -56,6 +56,7 @@ class Header(msgspec.Struct, kw_only=True):
     secrets: str = "masked"
     host: dict[str, Any] = {}
     ir: dict[str, Any] = {}
+    crash: str = ""
 
 
 class ProcessLine(msgspec.Struct, kw_only=True):

@@ -24,6 +24,8 @@ from krun.parent.rundir import RunDir
 from krun.parent.slot import Settings
 from krun.parent.store import Store
 from krun.parent.supervise import Supervisor
+from krun.record.ring import Ring
+from krun.vrrp.recorded import RecordedDirector
 
 T = TypeVar("T")
 
@@ -127,6 +129,16 @@ class FakeChild:
             os._exit(9)
         self.loop = loop
         self.act()
+
+    def recorded(self) -> Ring | None:
+        if self.context.name != "vrrp":
+            return None
+        director = RecordedDirector(self.config, 1000)
+        director.seen_link("eth0", True)
+        director.seen_source(self.config.vrrp_instances[0].name, "192.0.2.1")
+        director.start(1_000_000)
+        director.tick(10_000_000)
+        return director.ring
 
     def weights(self) -> list[int]:
         return [r.weight for v in self.config.virtual_servers for r in v.real_servers]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from parent_world import QUICK, World, config, gone, wait_for
 
+from krun.control import cli
 from krun.parent.privileges import KEEPS
 
 Make = Callable[..., World]
@@ -187,7 +188,7 @@ def test_sigterm_to_a_child_alone_does_nothing(world: World) -> None:
     before = pids(world)
     os.kill(before["vrrp"], signal.SIGTERM)
     os.kill(before["vrrp"], signal.SIGHUP)
-    world.wait_logged("SIGTERM does nothing here")
+    world.wait_logged("signal 15 does nothing here")
     assert pids(world) == before
 
 
@@ -257,3 +258,24 @@ def test_an_unknown_request_is_answered(world: World) -> None:
     answer = world.ask("dance")
     assert not answer["ok"]
     assert "dance" in answer["error"]
+
+
+def test_what_a_process_was_told_before_it_broke_is_in_a_file(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = pids(world)["vrrp"]
+    world.order("vrrp", "raise")
+    file = world.run_dir / "vrrp.crash.krec"
+    wait_for("the file", file.exists)
+    wait_for("a successor", lambda: pids(world)["vrrp"] not in (0, before))
+    assert "what it was told last will be in" in world.logged()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert cli.main(["replay", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "ended by an internal error: RuntimeError: a mistake in a callback" in said
+    assert "Entering MASTER STATE" in said
+    assert "all decided as they were" in said
+    # a process that remembers nothing leaves nothing
+    world.order("check", "raise")
+    world.wait_logged("check process")
+    assert not (world.run_dir / "check.crash.krec").exists()

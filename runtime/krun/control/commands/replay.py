@@ -102,6 +102,8 @@ class Player:
             + (f"; {lost:,} messages before them were not remembered any more" if lost else ""),
             file=out,  # type: ignore[call-overload]
         )
+        if header.crash:
+            print(f"written by a process that ended by an internal error: {header.crash}", file=out)  # type: ignore[call-overload]
         if self.different:
             print(f"{self.different:,} are decided OTHERWISE by this release", file=out)  # type: ignore[call-overload]
         else:
