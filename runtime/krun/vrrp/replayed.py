@@ -121,7 +121,7 @@ def _describe(moment: Moment, director: Director, effects: list[Effect]) -> None
     about: set[str] = set()
     if kind == "receive":
         moment.subject, moment.text = _advert(director, what)
-    elif kind == "tick":
+    elif kind in ("tick", "advertise"):
         moment.text = "timer"
     elif kind == "link":
         moment.subject = what[0]
@@ -144,7 +144,7 @@ def _describe(moment: Moment, director: Director, effects: list[Effect]) -> None
     elif kind == "address_gone":
         moment.subject, moment.text = str(what[0]), "address is gone"
     else:
-        moment.text = _TEXTS[kind]
+        moment.text = _TEXTS.get(kind, kind)
     for decision in moment.decided:
         words, subject = words_of(decision)
         if subject:
@@ -156,7 +156,7 @@ def _describe(moment: Moment, director: Director, effects: list[Effect]) -> None
     if kind in ("link", "socket", "address_gone"):
         device = what[0] if kind == "link" else what[0].device
         about |= {i.name for i in director.instances.values() if i.config.interface == device}
-    if kind == "tick" and len(about) == 1:
+    if kind in ("tick", "advertise") and len(about) == 1:
         (moment.subject,) = about
     moment.about = frozenset(about)
 
