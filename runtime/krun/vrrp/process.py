@@ -342,11 +342,7 @@ class VrrpChild:
         self._rearm()
 
     def _kernel_said(self, event: KernelEvent) -> None:
-        if (
-            isinstance(event, LinkChanged)
-            and not event.gone
-            and event.link.name in self._promotion.devices
-        ):
+        if isinstance(event, LinkChanged) and not event.gone and event.link.name in self._promotion.devices:
             self._promote()
         self._news.heard(event)
 
