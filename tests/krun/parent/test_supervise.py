@@ -188,7 +188,7 @@ def test_sigterm_to_a_child_alone_does_nothing(world: World) -> None:
     before = pids(world)
     os.kill(before["vrrp"], signal.SIGTERM)
     os.kill(before["vrrp"], signal.SIGHUP)
-    world.wait_logged("signal 15 does nothing here")
+    world.wait_logged("SIGTERM does nothing here")
     assert pids(world) == before
 
 
