@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import lab.krun
 from lab.keepalived import Keepalived
 from lab.krun import Krun
 from lab.needs import require_keepalived, require_netns
@@ -74,6 +75,37 @@ def test_a_reload_that_deletes_the_first_address_of_a_network(tmp_path: Path, pr
     finally:
         for segment in segments.values():
             segment.close()
+
+
+READ_ONLY = 'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$@"'
+
+
+def test_where_the_switch_cannot_be_set_they_are_back_in_the_same_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under systemd's ProtectKernelTunables."""
+    require_netns()
+    monkeypatch.setattr(lab.krun, "KRUN", ["unshare", "-m", "sh", "-c", READ_ONLY, "sh", *lab.krun.KRUN])
+    with Segment({"a": ["192.0.2.1/24"]}, label="read-only") as segment:
+        director = segment["a"]
+        with director:
+            set_sysctl("net/ipv4/conf/all/promote_secondaries", "0")
+            set_sysctl(SWITCH, "0")
+        first = "198.51.100.10/24"
+        krun = Krun(director, configuration(first, *STAY), folder=tmp_path / "o")
+        wait_for("the VIPs", lambda: set(STAY) <= set(director.addresses("eth0")), 30)
+        with AddressEvents(director) as events:
+            assert krun.reload(configuration(*STAY)).status == 0
+            found = [e.split()[0:2] for e in events.take() if "198.51.100." in e]
+        assert sorted(found) == sorted(
+            [["del", first], *([word, vip] for word in ("del", "add") for vip in STAY)]
+        )
+        (instance,) = krun.status()["vrrp"]
+        assert (instance["state"], set(instance["vips"])) == ("MASTER", {f"{vip} dev eth0" for vip in STAY})
+        assert switch(segment) == "0"
+        krun.reload(configuration(*STAY, keyword=True))
+        assert any("promote_secondaries of eth0 cannot be set" in a for a in krun.status()["alarms"])
+        assert krun.stop() == 0
 
 
 def test_the_keyword_keeps_them_whoever_deletes_the_first(tmp_path: Path) -> None:
