@@ -24,7 +24,7 @@ TESTS = Path(__file__).parents[1]
 STEPS = {
     ("traffic", "krun"): 200,
     # The comparison waits a second for each table that stays wrong; the whole walk is for whoever asks for it.
-    ("traffic", "keepalived"): int(os.environ.get("KEEPALIVED_RELOADS", "60")),
+    ("traffic", "keepalived"): int(os.environ.get("KEEPALIVED_RELOADS", "20")),
     ("twin", "krun"): 30,
 }
 TWIN_SEEDS = (1, 2, 3)
