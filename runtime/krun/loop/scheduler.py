@@ -113,7 +113,9 @@ class Scheduler:
     def settle(self, *, freeze: bool = True) -> None:
         """A configuration was loaded: what is there stays (``freeze`` False: is collected like the rest), and the record of the worst
         begins anew."""
-        self.started = True
+        if not self.started:
+            self.started = True
+            self._mark = self._clock()  # what loaded it is not over yet, and was not too long
         if freeze:
             self.garbage.settle()
         self.timers.mark()

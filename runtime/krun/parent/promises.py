@@ -94,6 +94,10 @@ class PromiseWriter:
         )
 
 
+_said: set[Path] = set()
+"""Places of which it was said that nothing is kept there."""
+
+
 class PromiseStore:
     """The parent's side: the memory of the child ``name``, in ``folder`` where that is possible. ``size``: for how many octets to begin with.
 
@@ -176,9 +180,10 @@ class PromiseStore:
         fd = self._earlier()
         if fd >= 0:
             return fd
+        if not region.on_tmpfs(self._path.parent):
+            self._not_kept(self._path.parent, "is not on tmpfs")
+            return _nameless(self.name, size)
         try:
-            if not region.on_tmpfs(self._path.parent):
-                raise OSError(f"{self._path.parent} is not on tmpfs")
             self._path.unlink(missing_ok=True)
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
@@ -189,13 +194,19 @@ class PromiseStore:
                 raise
             return fd
         except OSError as error:
-            self.problem = f"{self._path}: {error.strerror or error}"
-            log.warning(
-                "%s. If krun's parent process is killed, the next one knows nothing of this one's %s process",
-                self.problem,
-                self.name,
-            )
+            self._not_kept(self._path, error.strerror or str(error))
             return _nameless(self.name, size)
+
+    def _not_kept(self, where: Path, why: str) -> None:
+        """Say so, once for each place."""
+        self.problem = f"{where}: {why}"
+        if where not in _said:
+            _said.add(where)
+            log.warning(
+                "%s: if krun's parent process is killed, the next one does not know what this one's processes have promised, and starts as"
+                " backup; a run directory below /run keeps it",
+                self.problem,
+            )
 
     def _adopted(self, fd: int) -> int:
         try:

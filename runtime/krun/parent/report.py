@@ -36,10 +36,10 @@ def gather(
         done(state)
         return
 
-    def on_reply(slot: Slot) -> Reply:
+    def on_reply(slot: Slot, pss_kb: int | None) -> Reply:
         def said(message: Message | None, why: str) -> None:
             answered = message is not None and bool(message.get("ok"))
-            state.processes.append(_process(slot, message, _problem(slot, message, why)))
+            state.processes.append(_process(slot, message, _problem(slot, message, why), pss_kb))
             own = (message or {}).get("unfulfilled") or ()
             state.alarms += [f"{slot.name} process: {words}" for words in (*slot.unfulfilled, *own)]
             if answered and message is not None:
@@ -52,7 +52,10 @@ def gather(
         return said
 
     for slot in slots:
-        slot.conversation.ask({"op": "status", "for": purpose}, timeout, on_reply(slot))
+        # A child with a capability that the parent has given up must say it itself (ptrace(2), access mode checking).
+        pss_kb = documents.pss_kb(slot.pid) if slot.pid else None
+        request = {"op": "status", "for": purpose, "memory": pss_kb is None}
+        slot.conversation.ask(request, timeout, on_reply(slot, pss_kb))
 
 
 def collect(slots: Sequence[Slot], ring: Ring, since: object, timeout: float, answer: Answer) -> None:
@@ -89,7 +92,9 @@ def _problem(slot: Slot, message: Message | None, why: str) -> str | None:
     return "; ".join(problems) or None
 
 
-def _process(slot: Slot, message: Message | None, problem: str | None) -> documents.Process:
+def _process(
+    slot: Slot, message: Message | None, problem: str | None, pss_kb: int | None
+) -> documents.Process:
     answered = message is not None and bool(message.get("ok"))
     digest = message.get("digest") if message is not None else None
     hello = slot.last_hello_s
@@ -103,7 +108,7 @@ def _process(slot: Slot, message: Message | None, problem: str | None) -> docume
         problem=problem,
         digest=str(digest) if digest else None,
         hello_age_s=None if hello is None else round(hello, 3),
-        pss_kb=documents.pss_kb(slot.pid) if slot.pid else None,
+        pss_kb=pss_kb if pss_kb is not None else (message or {}).get("pss_kb"),
         loop=documents.loop_of(message),
         scheduling=_scheduling(slot.pid),
         log=(message or {}).get("log") or {},

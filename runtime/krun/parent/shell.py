@@ -27,6 +27,7 @@ from krun import logs
 from krun.control.events import Ring, after, remember
 from krun.control.framing import Message
 from krun.control.server import Answer, ControlServer
+from krun.control.state import pss_kb
 from krun.kernel.door import KernelUnavailable
 from krun.loop import descriptors
 from krun.loop.books import Books, Entry
@@ -371,6 +372,8 @@ class Shell:
             try:
                 status = child.status() if outlook is None else outlook()
                 said = {"digest": self._digest, "status": status, "loop": self._scheduler.document()}
+                if request.get("memory"):
+                    said["pss_kb"] = pss_kb(os.getpid())
                 own = self._own.problems if self._own is not None else []
                 answer({"ok": True, **said, "unfulfilled": own, "log": logs.counts()})
             except Exception as error:

@@ -175,7 +175,15 @@ def test_a_start_takes_its_time() -> None:
     bench = Bench()
     bench.scheduler.started = False
     bench.scheduler.turn(bench.clock.work, 300)
+
+    def loaded() -> None:
+        bench.clock.work(300)
+        bench.scheduler.settle()
+
+    bench.scheduler.turn(loaded)
     assert not bench.scheduler.overruns.by_name
+    bench.scheduler.turn(bench.clock.work, 300)
+    assert len(bench.scheduler.overruns.by_name) == 1
 
 
 def test_names_are_bounded() -> None:
