@@ -38,6 +38,7 @@ TARGETS = (
 
 _INIT = """
 set -e
+umask 022
 mount --make-rprivate /
 mount -o remount,bind,ro /
 mount -t tmpfs -o mode=755 tmpfs /run

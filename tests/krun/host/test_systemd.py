@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -140,8 +140,8 @@ class Unit:
         here = f"[Service]\nBindReadOnlyPaths={CHECKOUT}\nStandardError=append:/run/krun.log\n{more}"
         systemd_.boot({"krun.service": text, "krun.service.d/lab.conf": here})
 
-    def write(self, priority: int) -> None:
-        ir = build(CONFIG % priority, self.folder)
+    def write(self, priority: int, before: str = "") -> None:
+        ir = build(before + CONFIG % priority, self.folder)
         target = self.systemd.root / "run/etc/ir.json"
         target.write_bytes(ir.read_bytes())
 
@@ -220,6 +220,16 @@ def test_a_life_under_systemd(unit: Unit) -> None:
     assert unit.main == main
     unit.write(120)
 
+    # Another program takes its place: the same process to systemd, and just as confined.
+    upgraded = unit.systemd.run("/run/bin/krunctl", "upgrade")
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert unit.show("MainPID", "ActiveState", "NRestarts") == [str(main), "active", "0"]
+    unit.wait("masters after the upgrade", "2 MASTER")
+    pids = unit.systemd.run("cat", "/sys/fs/cgroup/system.slice/krun.service/cgroup.procs").stdout.split()
+    statuses = [unit.systemd.run("cat", f"/proc/{pid}/status").stdout for pid in pids]
+    assert [status for status in statuses if "CapBnd:\t0000000000003000" in status], "the VRRP process"
+    assert not [status for status in statuses if "CapBnd:\t000001" in status]
+
     # It is fed: three times its span have passed without a restart.
     time.sleep(max(0.0, 6.5 - _age(unit)))
     assert unit.show("NRestarts", "MainPID") == ["0", str(main)]
@@ -256,6 +266,84 @@ def _age(unit: Unit) -> float:
         ]
     )
     return time.clock_gettime(time.CLOCK_MONOTONIC) - began / 1e6
+
+
+@pytest.fixture
+def varied(unit: Unit) -> Iterator[Callable[..., None]]:
+    """Start the unit anew with drop-ins and another configuration; both are taken back afterwards."""
+    names: list[str] = []
+
+    def start(before: str, **drop_ins: str) -> None:
+        unit.systemd.control("stop", "krun.service")
+        unit.write(90, before)
+        for name, text in drop_ins.items():
+            names.append(f"krun.service.d/{name}.conf")
+            unit.systemd.unit(names[-1], text)
+        assert unit.systemd.control("daemon-reload").returncode == 0
+        started = unit.systemd.control("start", "krun.service")
+        assert started.returncode == 0, (started.stderr, unit.logged()[-3000:])
+
+    yield start
+    unit.systemd.control("stop", "krun.service")
+    for name in names:
+        (unit.systemd.root / "run/systemd/system" / name).unlink()
+    unit.systemd.control("daemon-reload")
+
+
+def scripted(unit: Unit) -> str:
+    """Settings with a start script of root's that tries what the unit does not allow, and says whether it worked."""
+    script = unit.systemd.root / "run/bin/begin.sh"
+    script.write_text(
+        "#!/bin/sh\nunshare -n true && echo free > /run/written || echo confined > /run/written\n"
+    )
+    script.chmod(0o755)
+    return "global_defs {\n    script_user root\n    startup_script /run/bin/begin.sh\n}\n"
+
+
+@pytest.mark.netns
+def test_what_a_script_may_do_is_the_unit_s_to_say(unit: Unit, varied: Callable[..., None]) -> None:
+    written = unit.systemd.root / "run/written"
+    varied(scripted(unit))
+    wait_for("what the script says", lambda: written.exists() and written.read_text() == "confined\n", 20)
+    varied(scripted(unit), loose=(PACKAGING / "drop-ins" / "whole-machine.conf").read_text())
+    wait_for("what the script says now", lambda: written.read_text() == "free\n", 20)
+    unit.wait("masters", "2 MASTER")
+
+
+@pytest.mark.netns
+def test_a_network_namespace_with_its_drop_in(unit: Unit, varied: Callable[..., None]) -> None:
+    run = unit.systemd.run
+    assert run("ip", "netns", "add", "blue").returncode == 0
+    for line in ("link add eth0 type veth peer name other", "link set eth0 up", "link set other up"):
+        assert run("ip", "-n", "blue", *line.split()).returncode == 0
+    assert run("ip", "-n", "blue", "addr", "add", "192.0.2.1/24", "dev", "eth0").returncode == 0
+    settings = "net_namespace blue\n"
+    with pytest.raises(AssertionError):
+        varied(settings)
+    assert (
+        "CAP_SYS_ADMIN is missing: `net_namespace blue` is not possible; add CapabilityBoundingSet="
+        in unit.logged()
+    )
+    varied(settings, space=(PACKAGING / "drop-ins" / "namespaces.conf").read_text())
+    wait_for(
+        "the VIP in there",
+        lambda: "192.0.2.10/24" in run("ip", "-n", "blue", "-o", "addr", "show", "dev", "eth0").stdout,
+        20,
+    )
+    assert "192.0.2.10" not in unit.addresses()
+
+
+@pytest.mark.netns
+def test_a_control_group_as_the_manual_says(unit: Unit, varied: Callable[..., None]) -> None:
+    varied(
+        "", group='[Service]\nSupplementaryGroups=games\nEnvironment="KRUN_OPTIONS=--control-group games"\n'
+    )
+    become = ("setpriv", "--reuid=65534", "--regid=65534")
+    looked = unit.systemd.run(*become, "--groups=60", *KRUNCTL, "status")
+    assert looked.returncode == 0, looked.stderr
+    assert "VI_1" in looked.stdout
+    assert unit.systemd.run(*become, "--groups=60", *KRUNCTL, "stop").returncode == 1
+    assert unit.systemd.run(*become, "--clear-groups", *KRUNCTL, "status").returncode == 2
 
 
 @pytest.mark.netns

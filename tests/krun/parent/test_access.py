@@ -74,12 +74,16 @@ def test_a_group_looks_and_root_changes(folder: Path, start: Callable[..., Runni
         assert done.returncode == 0, (words, done.stderr)
         assert SECRET not in done.stdout
 
+    theirs = folder / "theirs"
+    theirs.mkdir()
+    theirs.chmod(0o777)
     changing: list[tuple[list[str | Path], str]] = [
         (["reload"], "reload"),
         (["confirm"], "confirm"),
         (["undo"], "undo"),
         (["set", "tcp 10.0.0.1:80", "10.0.0.2:80", "--weight", "0", "--for", "1m"], "set"),
         (["unset", "tcp 10.0.0.1:80"], "unset"),
+        (["upgrade"], "upgrade"),
         (["stop"], "stop"),
     ]
     for words, operation in changing:
@@ -90,6 +94,10 @@ def test_a_group_looks_and_root_changes(folder: Path, start: Callable[..., Runni
             f"members of group {GROUP} may look (events, plan, status), `{operation}` takes root"
             in done.stderr
         )
+    # What the processes were told is asked of themselves, and their sockets are root's.
+    recorded = as_user(run_dir, "record", "-o", theirs / "recorded", groups=str(GROUP))
+    assert (recorded.returncode, "vrrp.sock: permission denied" in recorded.stderr) == (1, True)
+    assert not (theirs / "recorded").exists()
     assert running.state()["counters"].get("reloads_done", 0) == 0
     assert "`stop` takes root" in running.log.read_text()
 
