@@ -153,6 +153,9 @@ def _what(need: Need, config: Config, rights: Rights) -> str:
         case "script", privileges.KILL:
             scripts = [_script(command, name) for command, name in _as_others(config, rights.uid)]
             return f"{_some(scripts)} cannot be ended when it takes too long" if scripts else ""
+        case "script", privileges.CHOWN:
+            pipes = list(_pipes(config, rights.uid))
+            return f"{_some(pipes)} cannot be given to its user" if pipes else ""
         case "script", _:
             return ""  # what cannot be reached is said by name when it comes to it
         case _, privileges.IPC_LOCK:
@@ -212,6 +215,22 @@ def _as_others(config: Config, uid: int) -> Iterator[tuple[Command, str]]:
             yield command, known[account][1]
 
 
+def _pipes(config: Config, uid: int) -> Iterator[str]:
+    """The notification pipes that belong to another user than krun's."""
+    from krun.notify.accounts import NoSuchAccountError, identify
+
+    settings = config.global_defs
+    for pipe in (settings.notify_fifo, settings.vrrp_notify_fifo, settings.lvs_notify_fifo):
+        if pipe is None:
+            continue
+        try:
+            identity = identify(Account(user=pipe.user, group=pipe.group))
+        except NoSuchAccountError:
+            continue
+        if identity.uid != uid:
+            yield f"the pipe {pipe.path} of user {identity.name}"
+
+
 def _script(command: Command, user: str) -> str:
     return f"{command.file} as user {user} ({command.owner})"
 
@@ -219,8 +238,13 @@ def _script(command: Command, user: str) -> str:
 def _scheduled(config: Config, rights: Rights) -> bool:
     """Whether the limits alone allow what the settings want."""
     settings = config.global_defs
-    highest = max(settings.vrrp_rt_priority, settings.checker_rt_priority, settings.max_auto_priority)
-    lowest = min(settings.vrrp_priority, settings.checker_priority)
+    highest = max(
+        settings.vrrp_rt_priority,
+        settings.checker_rt_priority,
+        settings.bfd_rt_priority,
+        settings.max_auto_priority,
+    )
+    lowest = min(settings.vrrp_priority, settings.checker_priority, settings.bfd_priority)
     return highest <= rights.real_time and (lowest >= 0 or lowest >= rights.nice)
 
 
