@@ -96,7 +96,7 @@ SIGRTMAX:: Write the account of memory (`krunctl memory`) to `krun-memory.json` 
             """\
 0:: An ordinary stop.
 1:: An internal error.
-2:: An IR or arguments that cannot be used; nothing was touched.""",
+2:: An IR or arguments that cannot be used, or a capability that the IR needs is missing: which one and for what is said. Nothing was touched.""",
         ),
         (
             "Files",
