@@ -51,6 +51,7 @@ def state() -> dict[str, Any]:
                         "failures": ["a"]},
         "confirm": {"left_s": 12.5}, "undo": {"digest": "x"},
         "store": {"file": "f", "problem": "disk full", "writes": 4, "failures": 2, "overlays": 1},
+        "promises": [{"name": "vrrp", "file": None, "problem": "not on tmpfs", "octets": 128, "lost": 3}],
         "overlays": [{"virtual_server": "tcp 10.0.0.1:80", "real_server": "10.0.0.2:80", "left_s": 3.0, "in_effect": True}],
         "drains": [{"service": "tcp 10.0.0.1:80", "real_server": None, "connections": None},
                    {"service": "tcp 10.0.0.1:80", "real_server": "10.0.0.7:80", "connections": 3}],

@@ -118,6 +118,8 @@ def test_our_own() -> None:
         (12.5, "krun_confirm_left_seconds", {}),
         (2, "krun_store_failures_total", {}),
         (0, "krun_store_sound", {}),
+        (0, "krun_promises_kept", {"process": "vrrp"}),
+        (3, "krun_promises_lost_total", {"process": "vrrp"}),
         (1, "krun_overlays", {"in_effect": "true"}),
         (3.0, "krun_overlay_left_seconds", of),
         (2, "krun_drains", {}),

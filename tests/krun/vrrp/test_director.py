@@ -378,6 +378,22 @@ def test_a_late_or_changed_successor_is_backup() -> None:
     assert not inherit(configs, {}, now, now).masters
 
 
+def test_a_role_counts_by_the_last_advert_of_its_own_instance() -> None:
+    """Whose loop was alive all along, but whose adverts did not go out, has been succeeded by now."""
+    segment, a, _ = grouped()
+    segment.run(10 * S)
+    configs, now = a.config.vrrp_instances, segment.now
+    fresh, stale = now - 3_003_000, now - 3_004_000
+    both = inherit(configs, a.promises, now, now, {"VI_1": fresh, "VI_2": fresh})
+    assert set(both.masters) == {"VI_1", "VI_2"} and not both.void
+    for last, words in ((stale, "3.004 s ago"), (0, "never went out")):
+        one = inherit(configs, a.promises, now, now, {"VI_1": fresh, "VI_2": last})
+        assert set(one.masters) == {"VI_1"} and one.others == {"VI_2"}
+        assert len(one.void) == 1 and words in one.void[0]
+    again = segment.add("a", A, a.config, one, leftover=set(a.addresses))
+    assert set(again.roles().values()) == {Role.BACKUP}, "half a group does not go on"
+
+
 def test_a_stop_withdraws_the_promise() -> None:
     segment, a, _ = pair()
     segment.run(10 * S)

@@ -19,6 +19,7 @@ def families(state: dict[str, Any]) -> Iterator[Family]:
     yield from _reloads(state)
     yield from _hand(state)
     yield from _store(state.get("store") or {})
+    yield from _promises(state.get("promises") or [])
     yield from _control(state.get("control", {}))
     yield from _scripts(state.get("extra", {}).get("script", {}))
     yield from _mail(state.get("extra", {}))
@@ -122,6 +123,20 @@ def _store(store: dict[str, Any]) -> Iterator[Family]:
     sound = Family("krun_store_sound", "gauge", "Whether all that must survive a kill is written")
     sound.add(store.get("problem") is None if store else None)
     yield from (failures, writes, sound)
+
+
+def _promises(promises: list[dict[str, Any]]) -> Iterator[Family]:
+    kept = Family(
+        "krun_promises_kept",
+        "gauge",
+        "Whether what the process promised to the outside outlives krun itself",
+        ("process",),
+    )
+    lost = Family("krun_promises_lost_total", "counter", "Promises for which there was no room", ("process",))
+    for entry in promises:
+        kept.add(entry.get("problem") is None, entry["name"])
+        lost.add(entry.get("lost"), entry["name"])
+    yield from (kept, lost)
 
 
 def _control(control: dict[str, Any]) -> Iterator[Family]:
