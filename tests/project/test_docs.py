@@ -85,3 +85,12 @@ def test_what_make_offers_is_there() -> None:
     for page in PAGES:
         for target in re.findall(r"\$ make ([a-z]+)", page.read_text()):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{page.name}: make {target}"
+
+
+def test_no_merge_is_left_half_done() -> None:
+    """A file with the marks of a conflict is neither of the two texts that it was made of."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False).stdout
+    for name in filter(None, tracked.decode().split("\0")):
+        path = ROOT / name
+        if path.is_file():
+            assert not re.search(rb"^(<{7}|>{7}) ", path.read_bytes(), re.MULTILINE), name
