@@ -99,7 +99,6 @@ NOT_RUN = frozenset(
         "firewall",
         "snmp",
         "dbus",
-        "namespace.ipvs",
         "ipvs.sync_daemon",
         "ipvs.nftables",
         "vrrp.igmp",

@@ -249,8 +249,8 @@ def _run(options: argparse.Namespace) -> int:
 
     from krun import logs
     from krun.control.server import sun_path_problem
+    from krun.kernel.namespaces import NamespaceError, enter
     from krun.notify.client import SOCKET_NAME
-    from krun.parent.namespaces import NamespaceError, enter
     from krun.parent.periods import Periods
     from krun.parent.pidfile import PidFile, PidFileError
     from krun.parent.rundir import RunDir, RunDirError
@@ -289,9 +289,10 @@ def _run(options: argparse.Namespace) -> int:
             return UNUSABLE
         if begun.document is not given and not _may(begun.document.config, options.kernel):
             return UNUSABLE
+        ipvs = -1
         if options.kernel == "linux":
             try:
-                enter(begun.document.config.global_defs.namespaces)
+                ipvs = enter(begun.document.config.global_defs.namespaces, again=legacy is not None)
             except NamespaceError as error:
                 store.update(stopped=True)  # nothing ran: the next start reads the file
                 _complain(str(error))
@@ -312,6 +313,7 @@ def _run(options: argparse.Namespace) -> int:
             control_group=options.control_group,
             max_scripts=options.max_scripts,
             budgets_us=dict(options.budget),
+            ipvs_namespace=ipvs,
             log_where=options.log,
         )
         supervisor = Supervisor(

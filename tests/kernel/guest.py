@@ -7,8 +7,11 @@ as the control. Figures are printed as ``figure NAME=VALUE`` lines for the repor
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
+import json
 import socket
+import subprocess
 import sys
 import time
 import traceback
@@ -19,8 +22,10 @@ from kernel.chaos import chaos
 from kernel.configs import EVERYTHING, EVERYTHING_TABLE, VRRP, service
 from kernel.world import SERVERS, VIP, Server, World, say
 from lab.capture import Capture
+from lab.keepalived import Keepalived
 from lab.krun import Krun
 from lab.netlink_watch import NetlinkWatch, Write
+from lab.netns import Director, Namespace
 from lab.processes import wait_for
 
 NAT_PORT, DR_PORT, HTTP_PORT, MISC_PORT = 80, 81, 82, 83
@@ -252,8 +257,50 @@ def stop(program: str) -> None:
         assert set(world.director.pids()) == inside, "a process is still there"
 
 
+def namespaces(program: str) -> None:
+    """net_namespace and net_namespace_ipvs: adverts, addresses and checks are in the one, the IPVS table is in the other, and the program
+    was started in a third, where nothing of it is."""
+    with World() as world, contextlib.ExitStack() as stack:
+        folder = world.segment.folder
+        outside, lvs = Director("outside", [], folder / "outside"), Namespace("lvs")
+        stack.callback(outside.close)
+        stack.callback(lvs.close)
+        Path("/run/netns").mkdir(exist_ok=True)
+        for name, namespace in (("front", world.director), ("lvs", lvs)):
+            Path("/run/netns", name).touch()
+            subprocess.run(["mount", "--bind", namespace.path, f"/run/netns/{name}"], check=True)
+        web = Server(world.segment["one"], "one", NAT_PORT)
+        config = "net_namespace front\nnet_namespace_ipvs lvs\n" + VRRP
+        config += service(NAT_PORT, "NAT", {SERVERS["one"][0]: 1})
+        running: Krun | Keepalived
+        if program == "krun":
+            running = Krun(outside, config, folder=outside.folder)
+        else:
+            running = Keepalived(outside, config)
+        world.programs.append(running)
+
+        def listed() -> list[str]:
+            return lvs.run(["ipvsadm", "-Sn"]).stdout.split("\n")
+
+        there = f"-a -t {VIP}:{NAT_PORT} -r {SERVERS['one'][0]}:{NAT_PORT}"
+        wait_for("the table", lambda: any(line.startswith(there) for line in listed()), 60)
+        wait_for("the address", lambda: world.director.has(VIP), 30)
+        for empty in (world.director, outside):
+            assert empty.run(["ipvsadm", "-Sn"]).stdout.strip() == ""
+        if isinstance(running, Krun):
+            running.wait_running()
+            assert running.status()["alarms"] == []
+            planned = json.loads(running.control("plan", "--json").stdout)
+            assert (planned["unseen"], planned["operations"]) == ([], []), planned
+        web.stop()
+        wait_for("the server to go", lambda: not any("-r" in line for line in listed()), CHECKED_OUT)
+        assert running.stop() == 0
+        assert [line for line in listed() if line] == []
+
+
 SCENARIOS: dict[str, Callable[[str], None]] = {
-    function.__name__: function for function in (table, connections, checks, reload, adopt, stop, chaos)
+    function.__name__: function
+    for function in (table, connections, checks, reload, adopt, stop, namespaces, chaos)
 }
 
 

@@ -17,6 +17,7 @@ from krun.control import overlays
 from krun.control.overlays import Overlay
 from krun.kernel import open_kernel
 from krun.kernel.door import KernelUnavailable
+from krun.kernel.namespaces import FOLDERS, inside
 
 
 @dataclass(slots=True)
@@ -45,7 +46,8 @@ def sight(state: Mapping[str, Any], old: Config, new: Config, hand: Sequence[Ove
     if state["parent"]["kernel"] == "linux":
         present = _look("addresses", "vrrp", state, unseen, _addresses)
         names = {service for config in (old, new) for v in config.virtual_servers for service in v.services}
-        table = _look("the IPVS table", "check", state, unseen, lambda: _ipvs(names))
+        what = "the IPVS table"
+        table = _look(what, "check", state, unseen, lambda: _ipvs(names), _ipvs_place(old))
     if table is None:
         # What was written for this health: a server that is down is no drift.
         table = desired_table(old, {name: pool.health() for name, pool in pools.items()})
@@ -151,16 +153,40 @@ def without_drains(table: IpvsTable, drains: Sequence[Mapping[str, Any]], wanted
 # -- kernel
 
 
-def _look(what: str, name: str, state: Mapping[str, Any], unseen: list[str], read: Any) -> Any:
-    """What the kernel holds, where the process ``name`` runs and shares this network namespace."""
+def _ipvs_place(config: Config) -> str:
+    """The network namespace of IPVS; empty where it is that of the checker process."""
+    spaces = config.global_defs.namespaces
+    if spaces.ipvs is None or spaces.ipvs == spaces.network:
+        return ""
+    return str(FOLDERS[0] / spaces.ipvs) if spaces.ipvs else ELSEWHERE
+
+
+ELSEWHERE = "where krun was started"
+"""A namespace that nothing names."""
+
+
+def _look(
+    what: str, name: str, state: Mapping[str, Any], unseen: list[str], read: Any, place: str = ""
+) -> Any:
+    """What the kernel holds, where the process ``name`` runs: in its network namespace, or in that of ``place``."""
     pid = next((process["pid"] for process in state["processes"] if process["name"] == name), 0)
     if not pid:
         return None
     try:
-        if not Path(f"/proc/{pid}/ns/net").samefile("/proc/self/ns/net"):
-            unseen.append(f"{what}: krunctl runs in another network namespace than krun")
+        if place == ELSEWHERE:
+            unseen.append(
+                f"{what}: it is in the network namespace that krun was started in (`net_namespace_ipvs`)"
+            )
             return None
-        return read()
+        space = place or f"/proc/{pid}/ns/net"
+        if Path(space).samefile("/proc/self/ns/net"):
+            return read()
+        try:
+            with inside(space):
+                return read()
+        except PermissionError:
+            unseen.append(f"{what}: krun lives in another network namespace, and krunctl may not go there")
+            return None
     except KernelUnavailable as error:
         unseen.append(f"{what}: {error}")
     except OSError as error:

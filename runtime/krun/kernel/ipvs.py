@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import struct
 import subprocess
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -25,6 +26,7 @@ from kir.plan.operations import (
 from kir.state import IpvsTable, ServiceEntry
 from krun.kernel.door import Failure, KernelUnavailable
 from krun.kernel.glance import Glance, parse
+from krun.kernel.namespaces import inside
 from krun.kernel.netlink import ipvs as wire
 from krun.kernel.netlink.generic import GENERIC_HEADER, NETLINK_GENERIC, family_number
 from krun.kernel.netlink.socket import NetlinkSocket, Request, address_text
@@ -47,12 +49,52 @@ _COMMANDS: dict[type[IpvsOperation], int] = {
 _MODPROBE_SECONDS = 10
 
 
+_elsewhere: NetlinkSocket | KernelUnavailable | None = None
+_table: TextIO | None = None
+
+
+def reach(namespace: int) -> tuple[int, ...]:
+    """Open what `LinuxIpvs` is made of in another network namespace, by a descriptor of that, while this process still may go there.
+
+    Returns the descriptors that are to stay open. What cannot be had is said by `LinuxIpvs`.
+    """
+    global _elsewhere, _table
+    try:
+        with inside(namespace):
+            found = NetlinkSocket(NETLINK_GENERIC)
+            _find_family(found)  # with it the file is there
+            _table = CONNECTION_TABLE.open()
+    except OSError as error:
+        _elsewhere = KernelUnavailable(
+            f"the network namespace of IPVS cannot be entered: {error.strerror or error}"
+        )
+        return ()
+    except KernelUnavailable as error:
+        _elsewhere = error
+        return ()
+    _elsewhere = found
+    return found.fileno(), _table.fileno()
+
+
+@contextlib.contextmanager
+def _lines() -> Iterator[TextIO]:
+    """The text of ``/proc/net/ip_vs``, from its beginning."""
+    if _table is None:
+        with CONNECTION_TABLE.open() as lines:
+            yield lines
+    else:
+        _table.seek(0)
+        yield _table
+
+
 class LinuxIpvs:
-    """IPVS of this network namespace by generic netlink. Raises `KernelUnavailable` where the kernel has none."""
+    """IPVS of this network namespace, or of the one that was reached (`reach`), by generic netlink. Raises `KernelUnavailable` where the kernel has none."""
 
     def __init__(self) -> None:
+        if isinstance(_elsewhere, KernelUnavailable):
+            raise _elsewhere
         try:
-            self._socket = NetlinkSocket(NETLINK_GENERIC)
+            self._socket = NetlinkSocket(NETLINK_GENERIC) if _elsewhere is None else _elsewhere
         except OSError as error:
             raise KernelUnavailable(
                 f"IPVS is not available: no generic netlink ({error.strerror})"
@@ -116,7 +158,7 @@ class LinuxIpvs:
     def glance(self) -> Glance | None:
         """What ``/proc/net/ip_vs`` shows; None where it cannot be read."""
         try:
-            with CONNECTION_TABLE.open() as lines:
+            with _lines() as lines:
                 return parse(lines)
         except (OSError, ValueError):
             return None
@@ -161,7 +203,7 @@ class LinuxIpvs:
     def connections(self) -> dict[tuple[str, str], int]:
         """Active plus inactive connections by (service identity, server identity), from ``/proc/net/ip_vs``."""
         try:
-            with CONNECTION_TABLE.open() as lines:
+            with _lines() as lines:
                 return parse_connections(lines)
         except OSError:
             return {}

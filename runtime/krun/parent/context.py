@@ -27,7 +27,7 @@ class ChildContext:
     child has started.
     ``restarts``: how often this child was restarted. ``drain_us``: how long servers that go may keep their connections; a reload sets its
     own. ``overlays``: an operator's hand on real servers (`krun.control.overlays`), plain. ``audit_us``: how often to look at the
-    kernel's IPVS table. ``max_scripts``: how many scripts run at once. ``record``: how many
+    kernel's IPVS table. ``ipvs_namespace``: a descriptor of the network namespace that this table is in, -1: that of the process. ``max_scripts``: how many scripts run at once. ``record``: how many
     messages are remembered (`krun.record.ring`), 0: none.
     """
 
@@ -48,5 +48,6 @@ class ChildContext:
     drain_us: int = 0
     overlays: tuple[dict[str, Any], ...] = ()
     audit_us: int = 10_000_000
+    ipvs_namespace: int = -1
     max_scripts: int = 64
     record: int = 0

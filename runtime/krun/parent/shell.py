@@ -122,6 +122,11 @@ def _settle(context: ChildContext, birth: Birth) -> Own:
     # The handler counts only once it stands; until then the signal is blocked.
     signal.signal(PARENT_GONE, partial(_parent_gone, birth.parent_pid))
     libc = ctypes.CDLL(None, use_errno=True)
+    elsewhere: tuple[int, ...] = ()
+    if context.ipvs_namespace >= 0:
+        from krun.kernel import ipvs
+
+        elsewhere = ipvs.reach(context.ipvs_namespace)
     own = Own(context.name, libc)
     own.adopt(context.config)
     for problem in own.problems:
@@ -145,7 +150,7 @@ def _settle(context: ChildContext, birth: Birth) -> Own:
         handover.inherited(context.config),
         *logs.descriptors(),
     )
-    close_all_but(fd for fd in needed if fd >= 0)
+    close_all_but(fd for fd in (*needed, *elsewhere) if fd >= 0)
     gc.freeze()  # what came with the fork is never garbage; do not touch its pages
     return own
 

@@ -57,6 +57,8 @@ class Settings:
     record: int = 0
     overlays: Callable[[], tuple[dict[str, Any], ...]] = tuple
     metrics: Where | None = None
+    ipvs_namespace: int = -1
+    """A descriptor of the network namespace of IPVS, where that is another one than krun's; else -1."""
     base: scheduling.Base = field(default_factory=scheduling.Base.here)
     control_group: int | None = None
     """Number of the group that may look."""
@@ -168,6 +170,7 @@ class Slot:
             drain_us=settings.drain_us,
             overlays=settings.overlays(),
             audit_us=settings.audit_us,
+            ipvs_namespace=settings.ipvs_namespace if self.name == "check" else -1,
             max_scripts=settings.max_scripts,
             record=settings.record,
         )

@@ -14,7 +14,7 @@ from krun_world import command, director, krunctl, write
 from parent_world import wait_for
 
 from kir.model import Config, Global, Namespaces
-from krun.parent.namespaces import NamespaceError, enter
+from krun.kernel.namespaces import NamespaceError, enter
 
 pytestmark = pytest.mark.netns
 
@@ -110,6 +110,6 @@ def test_names_that_are_no_names(name: str) -> None:
 
 def test_a_file_that_is_no_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "red").touch()
-    monkeypatch.setattr("krun.parent.namespaces.FOLDERS", (tmp_path,))
+    monkeypatch.setattr("krun.kernel.namespaces.FOLDERS", (tmp_path,))
     with pytest.raises(NamespaceError, match=r"is no network namespace|not permitted"):
         enter(Namespaces(network="red"))

@@ -175,7 +175,7 @@ _NOTIFY = (
         "Tell notify pipes of each change of priority.",
     ),
     flag("fifo_write_vrrp_states_on_reload", RUN, "off", "Write all states to the pipe after a reload."),
-    leaf("rs_init_notifies", MAYBE_BOOL, CARRIED, "false", "Run notify scripts of real servers at start."),
+    leaf("rs_init_notifies", MAYBE_BOOL, RUN, "false", "Run notify scripts of real servers at start."),
 )
 
 _VRRP_DEFAULTS = (

@@ -119,7 +119,7 @@ VRRP_PROCESS = (
     leaf(
         "default_interface",
         IFNAME,
-        CARRIED,
+        RUN,
         "eth0",
         "Interface of static addresses that name none.",
         missing=IGNORED,
@@ -195,7 +195,7 @@ LVS = (
     leaf(
         "lvs_timeouts",
         TIMEOUTS,
-        CARRIED,
+        RUN,
         "the kernel's",
         "IPVS connection timeouts (ipvsadm --set).",
         unit="seconds",
@@ -389,7 +389,7 @@ ROOT_SETTINGS = (
     leaf(
         "net_namespace_ipvs",
         Optional(STRING, ""),
-        CARRIED,
+        RUN,
         "net_namespace",
         "Network namespace of IPVS.",
         repeat=Repeat.FIRST,
