@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 
-from kir.model import Config, VrrpInstance
+from kir.model import VrrpInstance
 from krun import logs
 from krun.check.probes.response import MAX_CHUNK_LINE, MAX_HEAD, ResponseError, ResponseReader
 from krun.check.schedule import Grid
@@ -449,9 +449,3 @@ def test_a_flood_of_notifications_leaves_the_loop_its_turn(monkeypatch: pytest.M
 
     monkeypatch.setattr(endless, "_events", Flood(), raising=False)
     assert endless.read() == [] and calls[0] == DATAGRAMS_PER_READ
-
-
-def test_an_empty_configuration_needs_nothing() -> None:
-    from krun.parent.children import needed
-
-    assert needed(Config()) == ()
