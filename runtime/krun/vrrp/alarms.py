@@ -43,6 +43,12 @@ class Alarms:
         """It wakes no more."""
         self._armed.pop(instance, None)
 
+    def sweep(self) -> None:
+        """A reload: let go of those that were forgotten, and of entries that were moved, without waiting for their time."""
+        armed = self._armed
+        self._heap[:] = [entry for entry in self._heap if armed.get(entry[2]) == entry[0]]
+        heapq.heapify(self._heap)
+
     def armed(self) -> list[tuple[str, int]]:
         """Who is to be woken when, in the order of `due`."""
         armed = self._armed

@@ -242,6 +242,8 @@ def reconfigure(
         director.settle(group)
     director.release_addresses()
     director.drift.forget()
+    director.alarms.sweep()
+    director.adverts.sweep()
     return [*director.take(), Rewire()]
 
 

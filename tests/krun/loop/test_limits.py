@@ -31,6 +31,7 @@ from krun.notify.client import OUTSTANDING, ScriptClient, ScriptResult, ScriptRu
 from krun.parent.promises import PromiseWriter
 from krun.parent.region import MAX_VALUE
 from krun.parent.requests import FAILURES, Run, Wanted, report
+from krun.vrrp.alarms import Alarms
 from krun.vrrp.announcements import WAITING_LIMIT, Pacer
 from krun.vrrp.endpoint import Endpoint
 from krun.vrrp.instance import ADVERTS, Instance
@@ -319,6 +320,25 @@ def test_announcements_wait_up_to_a_limit_and_devices_are_forgotten() -> None:
     for n in range(1000):
         other.add("VI", ((f"eth{n}", "a"),), 1, 1000, n * 10_000)
     assert len(other._devices) == 1
+
+
+def test_alarms_of_instances_that_are_gone_are_thrown_out() -> None:
+    wakes = dict.fromkeys(("stays", "goes"), 10)
+    alarms = Alarms(lambda instance: wakes[cast(Any, instance).name])
+    stays, goes = (cast(Instance, Named(name)) for name in wakes)
+    for at in range(300, 0, -1):  # each is earlier: an entry more
+        wakes["stays"] = wakes["goes"] = at
+        alarms.arm(stays)
+        alarms.arm(goes)
+    alarms.forget(goes)
+    alarms.sweep()
+    assert len(alarms._heap) == 1 and alarms.next() == 1
+    assert [one is stays for one in alarms.due(1)] == [True] and alarms.next() is None
+
+
+class Named:
+    def __init__(self, name: str) -> None:
+        self.name = name
 
 
 def test_adverts_are_kept_ready_for_few_priorities() -> None:
