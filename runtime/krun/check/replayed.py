@@ -152,6 +152,8 @@ class Player:
             moment.decided = self._feed(moment, self._runners[what[0]], kind, what)
         moment.decided = [decisions.plain(d) for d in moment.decided]
         _describe(moment)
+        if kind == "reload":
+            moment.text = f"reload to {self._section.configs[what[0]][0][:19]}…"
         if moment.differs:
             self._astray = True
             moment.steady = False

@@ -83,6 +83,8 @@ class _Player:
         decided = [decisions.vrrp(type(e).__name__, decisions.plain(e), _NO_MASKS) for e in effects]
         moment = Moment(at, "vrrp", kind, "", "", what, decided, then)
         _describe(moment, director, effects)
+        if kind == "reload":
+            moment.text = f"reload to {self._section.configs[part.entries[place][1]][0][:19]}…"
         if kind in ("receive", "tick", "advertise"):
             key = (kind, moment.text, [d for d in decided if d["do"] != "Transmit"], _farewell(decided))
             before = self._steady.get(f"{kind} {moment.subject}")
