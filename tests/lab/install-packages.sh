@@ -6,6 +6,8 @@ want="keepalived user-mode-linux ipvsadm busybox-static kmod tshark tcpdump ipro
 want="$want strace zsh fish groff-base"
 # A service manager to run packaging/krun.service under, in namespaces of its own.
 want="$want systemd"
+# A container runtime to run krun under.
+want="$want crun"
 missing=""
 for p in $want; do
     case $p in
