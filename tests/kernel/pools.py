@@ -7,19 +7,23 @@ has to print. Figures are printed as ``figure NAME=VALUE`` lines.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import socket
 import struct
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from kernel.configs import EVERYTHING, EVERYTHING_TABLE, VRRP, service
 from kernel.guest import figure, ipvs
 from kernel.world import SERVERS, VIP, Server, World, say
 from krun.kernel.glance import expected, same, service_words
 from krun.kernel.ipvs import LinuxIpvs
+from lab.keepalived import Keepalived
 from lab.krun import Krun, build
 from lab.netlink_watch import NetlinkWatch
 from lab.processes import wait_for
@@ -314,7 +318,82 @@ def everything() -> None:
         assert running.status()["extra"]["check"]["ipvs"]["drift"] == 0
 
 
-SCENARIOS: dict[str, Callable[[], None]] = {f.__name__: f for f in (steps, legacy, hand, everything)}
+PIPES = f"""\
+global_defs {{
+    router_id director
+    lvs_notify_fifo /tmp/KIND.pipe
+}}
+virtual_server_group farm {{
+    {VIP} 81
+}}
+virtual_server {VIP} 80 {{
+    SERVERS
+}}
+virtual_server fwmark 7 {{
+    SERVERS
+}}
+virtual_server group farm {{
+    SERVERS
+}}
+"""
+POOL = "\n".join(
+    [
+        "delay_loop 1\n lvs_sched rr\n lvs_method NAT\n protocol TCP\n quorum 2",
+        *(
+            f" real_server {INNER[name]} {PORT} {{\n TCP_CHECK {{\n connect_timeout 1\n retry 0\n }}\n }}"
+            for name in ("one", "two")
+        ),
+    ]
+)
+
+
+def pipes() -> None:
+    """``lvs_notify_fifo``: servers and quorums come and go, and the lines are those of keepalived 2.2.7."""
+    lines: dict[str, list[str]] = {}
+    for kind in ("keepalived", "krun"):
+        with World() as world:
+            servers = _servers(world)
+            text = PIPES.replace("KIND", kind).replace("SERVERS", POOL, 1)
+            text = text.replace("SERVERS", POOL.replace(" protocol TCP\n", ""), 1).replace("SERVERS", POOL)
+            if kind == "krun":
+                running: Krun | Keepalived = _start(world, text)
+            else:
+                running = Keepalived(world.director, text, only="checker")
+            path = Path(f"/tmp/{kind}.pipe")
+            wait_for("the pipe", path.exists, 30)
+            pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+            read = b""
+
+            def count(word: bytes, pipe: int = pipe) -> int:
+                nonlocal read
+                with contextlib.suppress(BlockingIOError):
+                    while data := os.read(pipe, 65536):
+                        read += data
+                return read.count(word)
+
+            # Every checker has looked once when the table stands: then what comes is news.
+            wait_for("the servers", lambda: len(world.table()) == 9, 30, 0.2)
+            wait_for("the quorums", lambda: count(b" UP\n") >= 3, 30, 0.2)
+            servers["one"].stop()
+            wait_for("quorums that are lost", lambda: count(b" DOWN\n") >= 6, 30, 0.2)
+            servers["one"].start()
+            wait_for("quorums that are back", lambda: count(b" UP\n") >= 9, 30, 0.2)
+            running.stop()
+            count(b"")
+            os.close(pipe)
+            lines[kind] = read.decode().split("\n")
+    for kind, found in lines.items():
+        print(f"{kind}: {found}")
+    assert sorted(lines["krun"]) == sorted(lines["keepalived"])
+    for service_text in (f"[{VIP}]:tcp:80", "FWM 7", "[farm]:0"):
+        theirs, ours = (
+            [line for line in found if service_text in line] for found in (lines["keepalived"], lines["krun"])
+        )
+        assert ours == theirs, (ours, theirs)
+    figure("lines", len(lines["krun"]))
+
+
+SCENARIOS: dict[str, Callable[[], None]] = {f.__name__: f for f in (steps, legacy, hand, everything, pipes)}
 
 
 def main() -> int:
