@@ -93,7 +93,6 @@ NOT_RUN = frozenset(
         "vrrp.vrf",
         "vrrp.garp_extra",
         "vrrp.garp_group",
-        "vrrp.rx_buffer",
         "link.polling",
         "link.delays",
         "firewall",

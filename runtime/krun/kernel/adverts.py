@@ -8,6 +8,7 @@ import ipaddress
 import os
 import socket
 import struct
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -39,6 +40,26 @@ _RETRIES = 16
 _Setup = Callable[[socket.socket], None]
 
 
+_receivers: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+_room = [RECEIVE_BUFFER]
+
+
+def receive_buffer(least: int) -> None:
+    """The VRRP sockets of this process have room for ``least`` octets, and never less than `RECEIVE_BUFFER`: those that are open, and those
+    to come."""
+    wanted = max(RECEIVE_BUFFER, least)
+    if wanted != _room[0]:
+        _room[0] = wanted
+        for sock in list(_receivers):
+            if sock.fileno() >= 0:
+                grow(sock, SO_RCVBUFFORCE, socket.SO_RCVBUF, wanted)
+
+
+def _make_room(sock: socket.socket) -> None:
+    grow(sock, SO_RCVBUFFORCE, socket.SO_RCVBUF, _room[0])
+    _receivers.add(sock)
+
+
 class AdvertSocket4:
     """VRRP over IPv4. The IP header is ours: the source address may be one that the interface does not (yet) have.
 
@@ -56,7 +77,7 @@ class AdvertSocket4:
                 member = struct.pack("=4s4si", address_octets(group), bytes(4), index)
                 with _saying(f"cannot join {group} on {device}"):
                     sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
-            grow(sock, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            _make_room(sock)
             local = _bound(group, source, "0.0.0.0")  # noqa: S104
             with _saying(f"cannot bind to {local} (is it an address of this host?)"):
                 sock.bind((local, 0))
@@ -139,7 +160,7 @@ class AdvertSocket6:
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, member)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-            grow(sock, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            _make_room(sock)
             local = _bound(group, source, "::")
             with _saying(f"cannot bind to {local} (is it an address of this host, and not tentative?)"):
                 sock.bind((local, 0, 0, index))

@@ -7,6 +7,7 @@ import ctypes
 import os
 
 from kir.model import Buffer, Config, Process
+from krun.kernel.adverts import receive_buffer
 from krun.kernel.netlink.socket import Room, receive_buffers
 from krun.parent.privileges import locked
 
@@ -32,6 +33,24 @@ def _process(name: str, config: Config) -> Process | None:
     }.get(name)
 
 
+MOST = 1 << 30
+"""No receive buffer is larger: the kernel counts them in a signed int, doubled (socket(7), SO_RCVBUF)."""
+
+LARGEST = 65535
+"""Octets of the largest packet: what a device's MTU may be, and no advert exceeds."""
+
+
+def advert_room(config: Config) -> int:
+    """Octets that ``vrrp_rx_bufs_policy`` and ``kernel_rx_buf_size`` want in a VRRP socket, 0: nobody said. Sockets are shared by instances, so the
+    most that anybody wants; a policy that goes by the MTU or by adverts gets room for the largest there can be.
+    """
+    settings = config.global_defs
+    sizes = [instance.rx_buffer_size for instance in config.vrrp_instances]
+    if settings.rx_buffer_policy is not None:
+        sizes.append(LARGEST * settings.rx_buffer_multiplier)
+    return max([settings.rx_buffer_size, *sizes])
+
+
 def _room(buffer: Buffer) -> Room | None:
     return Room(buffer.size, buffer.force) if buffer.size else None
 
@@ -51,6 +70,8 @@ class Own:
         os.umask(config.global_defs.umask)
         process = _process(self._name, config)
         if process is not None:
+            if self._name == "vrrp":
+                receive_buffer(min(advert_room(config), MOST))
             receive_buffers(_room(process.commands), _room(process.monitor))
         called = name_of(self._name, config)
         if called != self._called:

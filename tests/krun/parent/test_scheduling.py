@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
 import subprocess
 import sys
 import time
@@ -18,9 +19,12 @@ from parent_world import wait_for
 
 from kir.model import Buffer, Config, Global, Process
 from kir.plan.daemon import replaced_processes
+from krun.kernel import adverts
+from krun.kernel.adverts import receive_buffer
 from krun.parent import promises
 from krun.parent.lateness import Lateness, waited_ns
 from krun.parent.needs import needed_capabilities
+from krun.parent.own import advert_room
 from krun.parent.privileges import gained, keeps
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="priorities and memory locks are root's")
@@ -244,3 +248,19 @@ def test_a_loop_that_was_busy_itself_is_not_late() -> None:
         ours.recv(100)
     for end_of in (ours, theirs):
         end_of.close()
+
+
+def test_room_for_adverts_is_made_in_open_sockets_too() -> None:
+    def room(**changes: Any) -> int:
+        receive_buffer(advert_room(Config(global_defs=Global(**changes))))
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            adverts._make_room(sock)
+            assert room() == 4 << 20
+            assert room(rx_buffer_policy="mtu", rx_buffer_multiplier=3) == 4 << 20, "more than was asked for"
+            assert room(rx_buffer_size=16 << 20) == 16 << 20
+            assert room(rx_buffer_policy="advert", rx_buffer_multiplier=100) == 6_553_500
+        finally:
+            receive_buffer(0)

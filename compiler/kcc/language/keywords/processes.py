@@ -152,7 +152,7 @@ VRRP_PROCESS = (
     leaf(
         "vrrp_rx_bufs_policy",
         RX_POLICY,
-        CARRIED,
+        RUN,
         "the system's buffer size",
         "How large receive buffers of VRRP sockets are.",
         unit="bytes",
@@ -161,7 +161,7 @@ VRRP_PROCESS = (
     leaf(
         "vrrp_rx_bufs_multiplier",
         UINT(1),
-        CARRIED,
+        RUN,
         "3",
         "How many adverts a receive buffer holds.",
         **ONE_WORD,

@@ -162,7 +162,7 @@ _STATE = (
     leaf(
         "kernel_rx_buf_size",
         UINT(),
-        CARRIED,
+        RUN,
         "the system's",
         "Receive buffer of the VRRP socket.",
         unit="bytes",
