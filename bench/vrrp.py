@@ -13,12 +13,9 @@ import argparse
 import contextlib
 import itertools
 import os
-import socket
-import struct
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,14 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from lab.keepalived import Keepalived
 from lab.krun import Krun
-from lab.netns import Director, Namespace
+from lab.links import ON_EACH, adverts, listener, wires
 from lab.processes import wait_for
 
-ON_EACH = 250
-"""VRIDs on one link."""
 SETTLE_S = 8.0
 """The second burst of announcements is not what is measured."""
-ETH_P_IP, SO_TIMESTAMPNS, SO_RCVBUFFORCE = 0x0800, 35, 33
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,51 +65,10 @@ def cpu_s(pids: list[int]) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
-@contextlib.contextmanager
-def wires(count: int, folder: Path) -> Iterator[tuple[Director, Namespace]]:
-    """A director and its peer, with as many links between them as the VRIDs need."""
-    director, peer = Director("a", [], folder), Namespace("b")
-    try:
-        for n in range((count - 1) // ON_EACH + 1):
-            peer.ip(
-                f"link add name e{n} type veth peer name e{n} netns {director.path}", f"link set dev e{n} up"
-            )
-            director.ip(f"link set dev e{n} up", f"addr add 198.51.{n}.1/24 dev e{n}")
-        yield director, peer
-    finally:
-        director.close()
-        peer.close()
-
-
-def listener(peer: Namespace) -> socket.socket:
-    """Everything that comes in at the peer, stamped by the kernel."""
-    with peer:
-        sock = socket.socket(
-            socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, socket.htons(ETH_P_IP)
-        )
-    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
-    return sock
-
-
-def adverts(sock: socket.socket) -> dict[tuple[str, int], list[float]]:
-    """What waits in ``sock``: times of the adverts, by link and VRID."""
-    found: dict[tuple[str, int], list[float]] = {}
-    while True:
-        try:
-            data, ancillary, _, sender = sock.recvmsg(256, 64)
-        except BlockingIOError:
-            return found
-        if data[9] != 112 or len(data) < 28:
-            continue
-        seconds, nanoseconds = struct.unpack("@ll", ancillary[0][2][:16])
-        found.setdefault((sender[0], data[21]), []).append(seconds + nanoseconds / 1e9)
-
-
 def measure(kind: str, count: int, seconds: float, interval: float) -> Figures:
     with (
         tempfile.TemporaryDirectory(prefix="kb-") as name,
-        wires(count, Path(name)) as (director, peer),
+        wires((count - 1) // ON_EACH + 1, Path(name)) as (director, peer),
     ):
         if kind == "krun":
             Krun(director, config(count, interval), folder=director.folder)

@@ -121,8 +121,9 @@ class AddressesAndLinks(Protocol):
     def fileno(self) -> int:
         """What to wait on for `read_events` (-1: nothing to wait on, events come by `subscribe` alone)."""
 
-    def read_events(self) -> list[KernelEvent]:
-        """The events that came in, never blocking; the picture is updated first."""
+    def read_events(self, breathe: Callable[[], object] | None = None) -> list[KernelEvent]:
+        """The events that came in, never blocking; the picture is updated first. ``breathe`` is called between two pieces of the work:
+        a thousand addresses make thousands of events."""
 
     def subscribe(self, listener: Callable[[KernelEvent], None]) -> None:
         """Call ``listener`` for each event that `read_events` or the memory backend's controls produce."""

@@ -47,8 +47,8 @@ class LinuxRtnetlink:
     def fileno(self) -> int:
         return self._reflector.fileno()
 
-    def read_events(self) -> list[KernelEvent]:
-        events = self._reflector.read()
+    def read_events(self, breathe: Callable[[], object] | None = None) -> list[KernelEvent]:
+        events = self._reflector.read(breathe)
         for event in events:
             for listener in self._listeners:
                 listener(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from kir.state import AddressKey
 from krun.kernel.addresses import HostAddress, parse_address, read_addresses
@@ -159,13 +159,15 @@ class Reflector:
         self._events.close()
         self._queries.close()
 
-    def read(self) -> list[KernelEvent]:
-        """The events that came in since, the picture already updated.
+    def read(self, breathe: Callable[[], object] | None = None) -> list[KernelEvent]:
+        """The events that came in since, the picture already updated. ``breathe`` is called between two datagrams.
 
         Where events were lost and a new dump fails as well, the picture stays as it is and the next call tries again.
         """
         events = self._resynchronise() if self._stale else []
         for _ in range(DATAGRAMS_PER_READ):
+            if breathe is not None:
+                breathe()
             try:
                 received = self._events.receive()
             except OSError as error:

@@ -27,6 +27,8 @@ NEVER = 1 << 62
 NOTICE_US = 500_000
 """A pause is told from here on, unless the process says otherwise (`Scheduler.notice_us`)."""
 
+LIVED_EVERY_NS = 50_000_000
+
 LATE_US = 500_000
 """A timer that is so late is worth an event."""
 
@@ -38,6 +40,10 @@ class Urgent(Protocol):
     """What goes before everything else: adverts. ``nested``: in the middle of something; then it must be adverts and nothing else."""
 
     def __call__(self, nested: bool, /) -> None: ...
+
+
+def _nothing() -> None:
+    """Nobody asks."""
 
 
 class Scheduler:
@@ -72,6 +78,9 @@ class Scheduler:
         self._urgent_ns = NEVER
         self._nested_ns = NEVER
         self._urgent: Urgent | None = None
+        self._lived_ns = 0
+        self.lived: Callable[[], object] = _nothing
+        """Called now and then while long work breathes: it is no stuck loop."""
         self._told: list[Callable[[Pause], None]] = []
         self._doing = ""
         self._breathed = False
@@ -98,11 +107,15 @@ class Scheduler:
 
     def breathe(self) -> None:
         """Between two pieces of long work: let go what is urgent."""
-        if self._clock() >= self._nested_ns:
+        now = self._clock()
+        if now >= self._nested_ns:
             self._nested_ns = NEVER
             self._breathed = True
             if self._urgent is not None:
                 self._urgent(True)
+        if now >= self._lived_ns:
+            self._lived_ns = now + LIVED_EVERY_NS
+            self.lived()
 
     def advert_left(self, late_us: int, interval_us: int, subject: str) -> None:
         """An advert of ``subject`` left ``late_us`` after its time."""

@@ -235,6 +235,8 @@ class Shell:
         self._lateness.watch_limit()
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         self._scheduler.garbage.begin()
+        # Long work that breathes does not turn the loop, and is not stuck either: the parent must not kill it in a takeover.
+        self._scheduler.lived = lambda: alive.write(self._context.alive, now_us())
         context = self._context
         context.channel.setblocking(False)
         self._loop.add_reader(context.channel.fileno(), self._channel_readable)

@@ -37,6 +37,7 @@ class KernelNews:
 
     def heard(self, event: KernelEvent) -> None:
         """One event; what comes in at once is acted on at once."""
+        self._breathe()
         self._events.append(event)
         if not self._due:
             self._due = True
@@ -98,7 +99,7 @@ class KernelNews:
         """Somebody was seen at work on routes or rules. Links first: what a link took along is nobody's fault."""
         if self.closed:
             return
-        self._rtnetlink.read_events()
+        self._rtnetlink.read_events(self._breathe)
         self._act()
         self._carrier.look_again(blame=True)
         self._done()

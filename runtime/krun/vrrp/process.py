@@ -106,7 +106,7 @@ class VrrpChild:
         self._rtnetlink.set_own(own_addresses(config))
         self._rtnetlink.subscribe(self._kernel_said)
         if self._rtnetlink.fileno() >= 0:
-            loop.add_reader(self._rtnetlink.fileno(), self._rtnetlink.read_events)
+            loop.add_reader(self._rtnetlink.fileno(), self._rtnetlink.read_events, self._scheduler.breathe)
         for text in unsupported.warnings(config):
             log.warning("%s", text)
         director = self._director
@@ -275,6 +275,7 @@ class VrrpChild:
     # -- what comes in
 
     def _received(self, at: Endpoint, pdu: bytes, source: str, destination: str, ttl: int) -> None:
+        self._scheduler.breathe()
         effects = self._director.receive(at, pdu, source, destination, ttl, now_us())
         if effects:
             self._run(effects)
@@ -290,6 +291,7 @@ class VrrpChild:
             for advert in director.advertise(now):
                 self._carrier.transmit(advert, known=nested)
         if not nested and self._running:
+            self._rearm()  # what follows may be long, and breathes
             if director.other_due(now):
                 # Before a master counts as dead, what it has said meanwhile is heard.
                 self._sockets.drain()

@@ -230,6 +230,15 @@ def test_what_is_urgent_goes_first_and_between() -> None:
     assert bench.scheduler.before_wait(1.0) == 1.0
 
 
+def test_long_work_that_breathes_shows_that_it_is_alive() -> None:
+    bench, lived = Bench(), []
+    bench.scheduler.lived = lambda: lived.append(bench.clock.now)
+    for _ in range(20):
+        bench.clock.work(10)
+        bench.scheduler.breathe()
+    assert 3 <= len(lived) <= 5, "now and then"
+
+
 def test_long_work_that_lets_adverts_go_is_no_warning(
     events: Events, caplog: pytest.LogCaptureFixture
 ) -> None:

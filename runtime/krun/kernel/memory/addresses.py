@@ -83,7 +83,7 @@ class MemoryRtnetlink:
     def fileno(self) -> int:
         return self._bell.fileno()
 
-    def read_events(self) -> list[KernelEvent]:
+    def read_events(self, breathe: Callable[[], object] | None = None) -> list[KernelEvent]:
         events = list(self._waiting)
         self._waiting.clear()
         self._bell.silence()
