@@ -52,7 +52,9 @@ def of_checks(config: Config) -> int:
 
 def of_routers(config: Config) -> int:
     """The VRRP process: two sockets, one each way, for each interface, family and group, or unicast source."""
-    at = {(i.interface, i.family, i.name if i.unicast else i.group or "") for i in config.vrrp_instances}
+    at = {
+        (i.interface, i.family, i.unicast, i.source if i.unicast else i.group) for i in config.vrrp_instances
+    }
     return OWN + 2 * len(at)
 
 

@@ -52,14 +52,15 @@ def servers(count: int, misc: int = 0, port: int = 9) -> Config:
     )
 
 
-def routers(count: int, unicast: bool) -> Config:
+def routers(count: int, unicast: bool, sources: bool = False) -> Config:
     from kir.model import Peer
 
     return Config(
         vrrp_instances=tuple(
             VrrpInstance(
                 name=f"VI_{n}", interface="eth0", vrid=n % 255 + 1, version=3, family="inet", initial_state="BACKUP",
-                priority=100, advert_int_us=1_000_000, unicast=unicast, peers=(Peer(address="192.0.2.9"),) if unicast else (),
+                priority=100, advert_int_us=1_000_000, unicast=unicast,
+                source=f"10.0.{n >> 8}.{n & 255}" if sources else None, peers=(Peer(address="192.0.2.9"),) if unicast else (),
             )
             for n in range(count)
         )
@@ -69,7 +70,8 @@ def routers(count: int, unicast: bool) -> Config:
 def test_what_is_needed() -> None:
     assert of_checks(servers(1000, misc=50)) == OWN + 1000, "a script takes no socket of this process"
     assert of_routers(routers(1000, unicast=False)) == OWN + 2, "all share the socket of their interface"
-    assert of_routers(routers(1000, unicast=True)) == OWN + 2000
+    assert of_routers(routers(1000, unicast=True)) == OWN + 2, "and of the address that they send from"
+    assert of_routers(routers(1000, unicast=True, sources=True)) == OWN + 2000
     assert of_scripts(64) == OWN + 192
     assert room(Budget(0, 1024)) == 1024 - OWN and room(Budget(0, 10)) == 16
 
