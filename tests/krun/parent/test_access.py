@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from krun_world import Running, command, director, krun, krunctl, write
+from parent_world import wait_for
 
 from kir import codec
 from kir.blind import AUTH_OCTETS, blind
 from kir.diff import wire
-from kir.model import Authentication, Config, Secret
+from kir.model import Authentication, Config, Secret, TlsClient
 from kir.plan.plan import plan
 from krun.control.access import Access, Peer
 
@@ -117,6 +118,8 @@ def test_a_plan_for_the_group_has_no_secret_and_is_the_same(
 ) -> None:
     ir = write(folder, secretive(folder, SECRET))
     running = start(folder, ir, "--control-group", str(GROUP))
+    # What a plan says depends on the role.
+    wait_for("a master", lambda: running.logged("Entering MASTER STATE"))
     new = folder / "new.json"
     codec.write(codec.document(secretive(folder, OTHER, weight=5)), new)
     assert new.stat().st_mode & 0o077 == 0
@@ -203,5 +206,7 @@ def test_blind_configurations_compare_as_the_real_ones_do(folder: Path) -> None:
             assert (real.wire, real.changes) == (masked.wire, masked.changes), (one, two)
     assert blind(secretive(folder, "x"), b"1") != blind(secretive(folder, "x"), b"2")
     assert b"geheim" not in msgspec.json.encode(blind(secretive(folder, "geheim"), b"k"))
+    ssl = msgspec.structs.replace(secretive(folder, "x"), tls=TlsClient(password=Secret(secret="geheim")))
+    assert b"geheim" not in msgspec.json.encode(blind(ssl, b"k"))
     plain = director(folder)
     assert blind(plain, b"k") is plain
