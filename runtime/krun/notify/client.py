@@ -126,8 +126,8 @@ class ScriptClient:
         self._unsent: dict[int, None] = {}
         self._orphans: list[_Orphan] = []
         self._lines: deque[tuple[int, str, str]] = deque()
+        self._handed: deque[tuple[int, str, str]] = deque()
         self._line = 0
-        self._handed = 0
         self._lines_lost = 0
         self._programs: list[Message] = []
         self._programs_told = True
@@ -204,12 +204,15 @@ class ScriptClient:
             return
         self._line += 1
         self._lines.append((self._line, channel, text))
-        while len(self._lines) > LINES:
+        while len(self._lines) + len(self._handed) > LINES:
+            if self._handed:  # most likely written by now
+                self._handed.popleft()
+                continue
             self._lines.popleft()
             self._lines_lost += 1
             if self._lines_lost == 1:
                 log.error(
-                    "the script process does not take lines for pipes: more than %d wait, the oldest are lost",
+                    "the script process takes no lines for pipes: more than %d wait, the oldest are lost",
                     LINES,
                 )
         self._flush()
@@ -237,10 +240,11 @@ class ScriptClient:
         while self._orphans and self._stream is not None:
             orphan = self._orphans.pop(0)
             self._stream.send(_adoption(orphan))
-        for number, channel, text in self._lines if self._handed < self._line else ():
-            if number > self._handed and self._stream is not None:
-                self._handed = number
-                self._stream.send({"op": "line", "number": number, "channel": channel, "text": text})
+        while self._lines and self._stream is not None:
+            line = self._lines.popleft()
+            self._handed.append(line)
+            number, channel, text = line
+            self._stream.send({"op": "line", "number": number, "channel": channel, "text": text})
         while self._unsent and self._stream is not None:
             token = next(iter(self._unsent))
             del self._unsent[token]
@@ -251,7 +255,7 @@ class ScriptClient:
     @property
     def _wanted(self) -> bool:
         """Whether there is something to hand over."""
-        return bool(self._unsent or self._orphans or self._handed < self._line or not self._programs_told)
+        return bool(self._unsent or self._orphans or self._lines or not self._programs_told)
 
     def _open(self) -> bool:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
@@ -289,8 +293,8 @@ class ScriptClient:
 
     def _received(self, _stream: Stream, message: Message) -> None:
         if message.get("op") == "written":
-            while self._lines and self._lines[0][0] <= message["number"]:
-                self._lines.popleft()
+            while self._handed and self._handed[0][0] <= message["number"]:
+                self._handed.popleft()
             return
         run = self._outstanding.get(message.get("id", 0))
         if run is None:
@@ -319,7 +323,8 @@ class ScriptClient:
 
     def _ended(self, _stream: Stream, why: str) -> None:
         self._stream = None
-        self._handed = self._lines[0][0] - 1 if self._lines else self._line
+        self._lines.extendleft(reversed(self._handed))
+        self._handed.clear()
         self._programs_told = not self._programs
         lost: list[int] = []
         again: list[int] = []
