@@ -25,6 +25,7 @@ from kir import features as feature_names
 from kir.canonical import canonical, canonical_digest, canonical_server, in_order
 from kir.codec import Document, Envelope, IrError
 from kir.model import VirtualServer
+from kir.sharing import Sharing
 from kir.shelf import Builder, Shelf, shelve, with_shelf
 from kir.versions import CURRENT
 
@@ -151,10 +152,11 @@ def pick(path: str | Path, names: Container[str], also: Callable[[Outline], bool
         return outline.name in names or also(outline)
 
     servers: list[VirtualServer] = []
+    share = Sharing().virtual
 
     def add(text: bytes) -> None:
         if wanted(text):
-            servers.append(canonical_server(_server.decode(text)))
+            servers.append(canonical_server(share(_server.decode(text))))
 
     try:
         with Path(path).open("rb", buffering=0) as stream:

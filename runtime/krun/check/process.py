@@ -36,7 +36,7 @@ from krun.check.wanted import steps, wanted
 from krun.kernel import open_kernel
 from krun.kernel.door import Ipvs, Kernel
 from krun.loop.books import Books, Entry
-from krun.loop.clock import now_us
+from krun.loop.clock import Steady, now_us
 from krun.notify import used
 from krun.notify.client import ScriptClient
 from krun.notify.mail.about_checks import CheckLetters
@@ -75,9 +75,9 @@ class CheckChild:
         self._kernel = kernel
         self._scripts = scripts
         self._client: ScriptClient | None = None
-        self._clock = clock
+        self._clock = Steady(clock)
         self._rng = rng if rng is not None else random.Random(context.config.global_defs.random_seed)
-        self._log = LimitedLog(log, clock=clock)
+        self._log = LimitedLog(log, clock=self._clock)
         self._promises: PromiseKeeper = promises or context.keeper or PromiseWriter()
         self._draft: Draft | None = None
         self._draft_digest = ""
@@ -185,8 +185,9 @@ class CheckChild:
         self._name_programs()
         self._record_from_here()
         self._follow_addresses()
-        for runner in runners:
-            runner.start()
+        with self._clock.still():
+            for runner in runners:
+                runner.start()
 
     def _name_programs(self) -> None:
         if self._client is not None:
@@ -367,8 +368,9 @@ class CheckChild:
         self._follows.tell(taken.news)
         for virtual, items in taken.news:
             self._letters.reloaded(virtual, items)
-        for runner in taken.started:
-            runner.start()
+        with self._clock.still():
+            for runner in taken.started:
+                runner.start()
         for runner in taken.moved:
             self.remember(runner)
         self._follow_addresses()
