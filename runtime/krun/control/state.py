@@ -14,7 +14,7 @@ VERSION = 1
 
 
 class Parent(msgspec.Struct, kw_only=True):
-    """The supervising process. ``log``: see `Process`."""
+    """The supervising process. ``log``: see `Process`. ``instance`` and ``net_namespace``: as configured, None where they are not."""
 
     pid: int
     release: str
@@ -23,6 +23,8 @@ class Parent(msgspec.Struct, kw_only=True):
     kernel: str
     state: str
     log: dict[str, Any] = {}
+    instance: str | None = None
+    net_namespace: str | None = None
 
 
 class Lateness(msgspec.Struct, kw_only=True):

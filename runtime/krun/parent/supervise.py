@@ -341,6 +341,7 @@ class Supervisor:
     # -- status
 
     def _gather(self, done: Callable[[documents.State], None], purpose: object = None) -> None:
+        settings = self._reloads.document.config.global_defs
         state = documents.State(
             parent=documents.Parent(
                 pid=os.getpid(),
@@ -350,6 +351,8 @@ class Supervisor:
                 kernel=self._settings.kernel,
                 state="stopping" if self._stopping else "reloading" if self._reloads.busy else "running",
                 log=logs.counts(),
+                instance=settings.instance,
+                net_namespace=settings.namespaces.network,
             ),
             processes=[],
             ir=running(self._reloads),

@@ -62,6 +62,7 @@ def test_all_of_it_lives_there(folder: Path, blue: str) -> None:
         for pid in (process.pid, *(p["pid"] for p in document["processes"])):
             assert os.stat(f"/proc/{pid}/ns/net").st_ino == there
         assert document["vrrp"][0]["state"] == "MASTER"
+        assert document["parent"]["net_namespace"] == blue
         shown = subprocess.run(
             ["ip", "-n", blue, "addr", "show", "dev", "eth0"], capture_output=True, text=True, check=True
         )
