@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -241,6 +242,10 @@ def test_a_life_under_systemd(unit: Unit) -> None:
     assert time.monotonic() - before < 5
     unit.wait("the successor's status", "2 MASTER")
     assert unit.show("NRestarts", "ActiveState") == ["1", "active"]
+    state = json.loads(unit.systemd.run("/run/bin/krunctl", "status", "--json").stdout)
+    kept = {entry["name"]: entry for entry in state["promises"]}
+    assert [entry["problem"] for entry in kept.values()] == [None] * len(kept), kept
+    assert kept["vrrp"]["void"] is None and kept["vrrp"]["inherited_age_s"] < 5, kept
 
     # Stopped by a signal: nobody feeds the watchdog, systemd ends it and starts another.
     main = unit.main
