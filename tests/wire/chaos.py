@@ -23,7 +23,7 @@ from pathlib import Path
 
 from lab.capture import Capture
 from lab.keepalived import Keepalived
-from lab.krun import Krun, build
+from lab.krun import KRUNCTL, Krun, build
 from lab.netns import Segment
 from lab.processes import family, wait_for
 from wire.address_events import AddressEvents
@@ -264,7 +264,11 @@ class _Story:
         self._respawned(kill)
 
     def _respawned(self, kill: Callable[[int], None]) -> None:
-        pid = self.old("vrrp") and self.pids["krun"]
+        self.old("vrrp")
+        self._killed(kill)
+
+    def _killed(self, kill: Callable[[int], None]) -> None:
+        pid = self.pids["krun"]
         kill(pid)
         wait_for("another krun", lambda: self.krun.pid not in (0, pid), timeout=20)
         self.quiet()
@@ -275,6 +279,18 @@ class _Story:
         if answer.status != 0 and self.full is None:
             raise AssertionError(f"upgrade: {answer}")
         self.quiet()
+
+    def kill_in_an_upgrade(self) -> None:
+        """At any moment of it: before, while it judges, between the programs, after."""
+        self.old("vrrp")
+        with (self.host.folder / "upgrade.log").open("ab") as log:
+            asked = subprocess.Popen(
+                [*KRUNCTL, "--run-dir", str(self.krun.run_dir), "upgrade"], stdout=log, stderr=log
+            )
+        time.sleep(self.random.random() * 1.5)
+        self._killed(lambda pid: os.kill(pid, signal.SIGKILL))
+        asked.kill()
+        asked.wait()
 
     def reload(self) -> None:
         self.has_more = not self.has_more
@@ -412,6 +428,7 @@ EVENTS: dict[str, tuple[int, Callable[[_Story], None]]] = {
     "kill_everything": (1, _Story.kill_everything),
     "kill_parent_of_a_stopped_child": (1, _Story.kill_parent_of_a_stopped_child),
     "upgrade": (1, _Story.upgrade),
+    "kill_in_an_upgrade": (1, _Story.kill_in_an_upgrade),
     "reload": (5, _Story.reload),
     "reload_of_nonsense": (3, _Story.reload_of_nonsense),
     "hup": (6, _Story.hup),
