@@ -356,10 +356,10 @@ def test_nonsense_is_refused_in_words(world: World) -> None:
 
 @pytest.fixture
 def small(make_world: Callable[..., World]) -> Iterator[World]:
-    """A world whose run directory is a tmpfs of 64 kB."""
+    """A world whose run directory is a tmpfs of 256 kB."""
     world = make_world()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", str(world.run_dir)],
+        ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", str(world.run_dir)],
         capture_output=True,
         check=False,
     )
