@@ -1,4 +1,7 @@
-"""The soak with a kernel that has IPVS: `run` on the host starts ``python -m kernel.soak SEED RELOADS WARM_UP`` inside the kernel lab."""
+"""The soak with a kernel that has IPVS: `run` on the host starts ``python -m kernel.soak SEED RELOADS WARM_UP`` inside the kernel lab.
+
+As users run it: to read all objects at each reload takes the lab so long that processes are taken for stuck.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def main() -> int:
     with (
         Segment({"one": ["192.0.2.1/24", "2001:db8::1/64"]}, label="soak") as segment,
         segment.directors["one"],
-        Soak(seed, kernel="linux", options=("--memory-debug",), configurations=12, descriptors=16) as soak,
+        Soak(seed, kernel="linux", configurations=12, descriptors=16) as soak,
     ):
         try:
             verdict = soak.run(reloads, warm_up)
