@@ -113,8 +113,10 @@ class ScriptChild:
 
     async def stop(self) -> None:
         """No new commands; those under way get a moment, those that wait behind them theirs; then SIGTERM, then SIGKILL."""
-        self._stopping = True
         self._unlisten()
+        for _ in range(3):  # what the others said last may still be in their sockets
+            await asyncio.sleep(0)
+        self._stopping = True
         if not await self._wait_idle(LAST_WORDS_S):
             self._end_all()
             if self._places.waiting or self._retrying:

@@ -310,6 +310,27 @@ def test_the_last_notices_of_a_stop_are_run(folder: Path) -> None:
     assert out.read_text().split() == ["stop"]
 
 
+def test_a_script_for_the_stop_runs_though_the_one_before_it_hangs(folder: Path) -> None:
+    out = folder / "out"
+
+    async def main() -> float:
+        async with bench(folder) as b:
+            hangs = script(folder, "trap '' TERM; while :; do sleep 60; done", "hangs")
+            stops = script(folder, f"echo stop >> {out}", "stops")
+            state = {"queue": "VI_1", "topic": "state"}
+            b.client.run(ScriptRun((hangs,), sequence=1, **state))
+            while not b.child.status()["running"]:
+                await asyncio.sleep(0.01)
+            b.client.run(
+                ScriptRun((stops,), sequence=2, patience_us=1_000_000, timeout_us=1_000_000, **state)
+            )
+            began = time.monotonic()
+        return time.monotonic() - began
+
+    assert asyncio.run(main()) < 5
+    assert out.read_text() == "stop\n"
+
+
 def test_a_stop_does_not_wait_for_ever(folder: Path) -> None:
     async def main() -> float:
         async with bench(folder) as b:
