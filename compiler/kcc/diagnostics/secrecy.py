@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -29,11 +28,11 @@ _NOT_SECRET = re.compile(r"file:.*|\$\{?\w+\}?|[{}]+")
 _COMMENT = re.compile(r"(?:^|(?<=\s))[#!]")
 
 
-@dataclass
 class Secrecy:
     """Knows the names of definitions that passwords come from, as soon as a line that uses them was seen (`learn`)."""
 
-    names: set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.names: set[str] = set()
 
     def learn(self, lines: Iterable[str]) -> None:
         """Look for definitions that stand behind a secret keyword."""
