@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -355,12 +356,15 @@ class World:
 
     def close(self) -> None:
         """Leave nothing behind."""
-        if self.pid and self.status is None:
-            for pid in {e["pid"] for e in self.events()} | {self.pid}:
-                try:
+        if not self.pid:
+            return
+        # The group too: a child that is being born has not said who it is, and would write where we clear up.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        if self.status is None:
+            for pid in {e["pid"] for e in self.events()}:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             self.wait_end()
 
 
