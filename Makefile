@@ -48,11 +48,13 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 WIRES := tests/wire tests/krun/vrrp
+# Many tests wait for a process: one worker more than there are processors.
+WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 
 # In three parts: what needs no kernel of its own, and what has one to itself, run on all processors; what measures time on wires
 # runs alone.
 test: setup lint
-	$(BIN)/python -m pytest -q -n auto -m "not netns and not lab" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not netns and not lab" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "netns or lab" $(patsubst %,--ignore=%,$(WIRES)) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m "netns or lab" $(PYTEST_ARGS) $(WIRES)
 
