@@ -8,6 +8,8 @@ want="$want strace zsh fish groff-base"
 want="$want systemd"
 # A container runtime to run krun under.
 want="$want crun"
+# User-Mode Linux needs a remedy on processors with AMX, and that a compiler (tests/lab/wide_registers.c).
+grep -qs ' amx_tile ' /proc/cpuinfo && want="$want gcc libc6-dev"
 missing=""
 for p in $want; do
     case $p in
