@@ -51,12 +51,12 @@ WIRES := tests/wire tests/krun/vrrp
 # Many tests wait for a process: one worker more than there are processors.
 WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 
-# In three parts: what needs no kernel of its own, and what has one to itself, run on all processors; what measures time on wires
-# runs alone.
+# In three parts, each on all processors: what needs no kernel of its own; what has one to itself; what measures time on wires, which
+# waits nearly all the time, and would not bear the others beside it.
 test: setup lint
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not netns and not lab" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "netns or lab" $(patsubst %,--ignore=%,$(WIRES)) $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m "netns or lab" $(PYTEST_ARGS) $(WIRES)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "netns or lab" $(PYTEST_ARGS) $(WIRES)
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -q -n auto -m "not netns and not lab and not slow" $(PYTEST_ARGS)
